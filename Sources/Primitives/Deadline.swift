@@ -1,0 +1,53 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// A point on the monotonic clock by which something must have happened. Every wait of IronForge has one.
+public struct Deadline: Sendable, Comparable {
+  /// Nanoseconds of `CLOCK_MONOTONIC`; `Int64.max` means that the caller bounds the wait by other means.
+  public let nanoseconds: Int64
+
+  private init(nanoseconds: Int64) {
+    self.nanoseconds = nanoseconds
+  }
+
+  public static func < (a: Deadline, b: Deadline) -> Bool { a.nanoseconds < b.nanoseconds }
+
+  /// `duration` from now.
+  public static func after(_ duration: Duration) -> Deadline {
+    let parts = duration.components
+    let (whole, overflow) = parts.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    guard !overflow else { return .distantFuture }
+    let (sum, tooFar) = monotonicNanoseconds().addingReportingOverflow(whole)
+    guard !tooFar, sum < .max - 1_000_000_000 else { return .distantFuture }
+    return Deadline(nanoseconds: sum + parts.attoseconds / 1_000_000_000)
+  }
+
+  /// Never. For work that a person bounds by Ctrl-C and the server by `statement_timeout`.
+  public static let distantFuture = Deadline(nanoseconds: .max)
+
+  public var hasPassed: Bool { self != .distantFuture && monotonicNanoseconds() >= nanoseconds }
+
+  /// Milliseconds left, rounded up, as `poll(2)` wants them: 0 when passed, -1 for never.
+  public var pollMilliseconds: Int32 {
+    if self == .distantFuture { return -1 }
+    let left = nanoseconds - monotonicNanoseconds()
+    if left <= 0 { return 0 }
+    return Int32(clamping: (left - 1) / 1_000_000 + 1)
+  }
+
+  /// The time left, zero when passed.
+  public var remaining: Duration {
+    self == .distantFuture
+      ? .seconds(Int64.max / 4) : .nanoseconds(max(0, nanoseconds - monotonicNanoseconds()))
+  }
+}
+
+/// Nanoseconds of the monotonic clock.
+public func monotonicNanoseconds() -> Int64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}

@@ -1,0 +1,64 @@
+/// A 128-bit UUID, compared and sorted as PostgreSQL sorts its `uuid` type: by bytes, most significant first.
+public struct Identifier: Hashable, Sendable, Comparable, CustomStringConvertible {
+  /// The first eight bytes, big-endian.
+  public var high: UInt64
+  /// The last eight bytes, big-endian.
+  public var low: UInt64
+
+  public init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
+  public static func < (a: Identifier, b: Identifier) -> Bool {
+    a.high != b.high ? a.high < b.high : a.low < b.low
+  }
+
+  /// Parses `8-4-4-4-12` hexadecimal digits in either case; nil for anything else.
+  public init?(_ text: some StringProtocol) {
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    var digits = 0
+    var position = 0
+    for byte in text.utf8 {
+      defer { position += 1 }
+      if position == 8 || position == 13 || position == 18 || position == 23 {
+        guard byte == UInt8(ascii: "-") else { return nil }
+        continue
+      }
+      guard position < 36, let nibble = hexadecimalValue(byte) else { return nil }
+      if digits < 16 { high = high << 4 | UInt64(nibble) } else { low = low << 4 | UInt64(nibble) }
+      digits += 1
+    }
+    guard position == 36 else { return nil }
+    self.init(high: high, low: low)
+  }
+
+  /// Lower-case `8-4-4-4-12`, as PostgreSQL prints it.
+  public var description: String {
+    String(unsafeUninitializedCapacity: 36) { buffer in
+      var out = 0
+      for index in 0..<32 {
+        if index == 8 || index == 12 || index == 16 || index == 20 {
+          buffer[out] = UInt8(ascii: "-")
+          out += 1
+        }
+        let word = index < 16 ? high : low
+        let nibble = UInt8(truncatingIfNeeded: word >> UInt64((15 - index % 16) * 4)) & 0xF
+        buffer[out] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+        out += 1
+      }
+      return 36
+    }
+  }
+}
+
+/// The value of one hexadecimal digit in ASCII, either case; nil for any other byte.
+public func hexadecimalValue(_ byte: UInt8) -> UInt8? {
+  switch byte {
+  case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+  case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+  case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+  default: nil
+  }
+}
