@@ -1,0 +1,49 @@
+internal import CLibpq
+internal import Primitives
+
+extension Session {
+  /// Runs one statement and hands its rows over one at a time, with memory for one row.
+  ///
+  /// The connection can do nothing else meanwhile. When `body` throws, the statement is cancelled and the
+  /// session stays usable.
+  ///
+  /// - Throws: `PostgresError`, and what `body` throws.
+  public func stream(_ bound: BoundStatement, _ body: (Row) throws -> Void) throws {
+    let connection = try live()
+    let parameters = try ParameterBuffer(bound)
+    canceller.begin()
+    defer { canceller.end() }
+    let oids = bound.statement.parameters.map(\.oid)
+    let sent = parameters.withPointers { count, values, lengths, formats in
+      PQsendQueryParams(connection, bound.statement.sql, count, oids, values, lengths, formats, 1)
+    }
+    guard sent == 1, PQsetSingleRowMode(connection) == 1 else { throw lost() }
+    try flush(Deadline.after(statementBound))
+    var thrown: (any Error)?
+    var isChecked = false
+    // The bound is for each wait: a stream may go on for as long as rows keep coming and are taken.
+    while handle != nil, let result = try nextResult(Deadline.after(statementBound)) {
+      switch PQresultStatus(result) {
+      case PGRES_SINGLE_TUPLE, PGRES_TUPLES_OK:
+        let rows = Rows(adopting: result)
+        guard thrown == nil else { continue }
+        if !isChecked {
+          thrown = mismatch(rows, bound.statement)
+          isChecked = true
+        }
+        do {
+          if thrown == nil, let row = rows.first { try body(row) }
+        } catch {
+          thrown = error
+        }
+        if thrown != nil { canceller.cancel() }
+      case PGRES_COMMAND_OK: PQclear(result)
+      default:
+        let failure = failure(of: result)
+        PQclear(result)
+        thrown = thrown ?? failure
+      }
+    }
+    if let thrown { throw thrown }
+  }
+}
