@@ -10,6 +10,11 @@ public struct Identifier: Hashable, Sendable, Comparable, CustomStringConvertibl
     self.low = low
   }
 
+  /// The time in a UUIDv7, in whole milliseconds (RFC 9562, section 5.7).
+  public var timestamp: Timestamp {
+    Timestamp(microseconds: Int64(high >> 16) * 1000)
+  }
+
   public static func < (a: Identifier, b: Identifier) -> Bool {
     a.high != b.high ? a.high < b.high : a.low < b.low
   }

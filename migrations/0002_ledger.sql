@@ -1,0 +1,138 @@
+-- The ledger: what wallets hold, transfers, and their entries.
+--
+-- Amounts are whole minor units; `numeric(38,0)` holds every amount exactly.
+
+-- migrate: up
+
+create table assets (
+  wallet_id   uuid not null,
+  currency    text collate "C" not null references currencies (code),
+  wallet_kind text not null default 'standard',
+  balance     numeric(38,0) not null default 0,
+  held        numeric(38,0) not null default 0 check (held >= 0),
+  -- How many posted entries there are: the last one bears this number.
+  version     bigint not null default 0 check (version >= 0),
+  created_at  timestamptz not null default now(),
+  updated_at  timestamptz not null default now(),
+  primary key (wallet_id, currency),
+  foreign key (wallet_id, wallet_kind) references wallets (id, kind),
+  -- The last line of defence: whatever a program does, a standard wallet cannot spend what it has not.
+  constraint assets_not_overdrawn check (wallet_kind = 'external' or balance >= held)
+) with (fillfactor = 70); -- room on the page for HOT updates of balances
+
+create table transfers (
+  -- UUIDv7 whose time is created_at and whose two last bits are clear; entries have them set to 1 and 2.
+  id             uuid primary key,
+  key            text collate "C" not null unique check (octet_length(key) between 1 and 200),
+  from_wallet_id uuid not null,
+  to_wallet_id   uuid not null check (to_wallet_id <> from_wallet_id),
+  currency       text collate "C" not null,
+  amount         numeric(38,0) not null check (amount > 0),
+  kind           text not null default 'transfer' check (kind in ('transfer')),
+  status         text not null check (status in ('posted', 'pending', 'voided', 'expired', 'refused')),
+  -- Why it was refused.
+  code           text check ((code is not null) = (status = 'refused')),
+  memo           text,
+  created_at     timestamptz not null default now()
+);
+-- Posted transfers of a wallet are found through its entries; refusals have none. There are few of them.
+create index transfers_refused_from on transfers (from_wallet_id, id) where status = 'refused';
+create index transfers_refused_to on transfers (to_wallet_id, id) where status = 'refused';
+
+create table transactions (
+  id            uuid primary key,
+  transfer_id   uuid not null,
+  wallet_id     uuid not null,
+  currency      text collate "C" not null,
+  amount        numeric(38,0) not null check (amount <> 0),
+  balance_after numeric(38,0),
+  version       bigint,
+  status        text not null check (status in ('posted', 'pending', 'voided')),
+  created_at    timestamptz not null default now(),
+  check ((status = 'posted') = (version is not null)),
+  check ((status = 'posted') = (balance_after is not null))
+);
+create index idx_tx_wallet_status_time on transactions (wallet_id, status, created_at desc);
+
+-- Integrity of what is inserted, checked for a whole statement at once. Foreign keys check a row at a time and
+-- cost more than all the rest of a batch; these two triggers cost a fifth and also hold the law of double
+-- entry, whoever writes (docs/ledger.md).
+
+create function ironforge.check_transfers() returns trigger
+language plpgsql
+as $$
+begin
+  if exists (
+    select from inserted i
+    where not exists (select from public.wallets w where w.id = i.from_wallet_id)
+       or not exists (select from public.wallets w where w.id = i.to_wallet_id)
+       or not exists (select from public.currencies c where c.code = i.currency)
+  ) then
+    raise foreign_key_violation using
+      message = 'a transfer names a wallet or a currency that does not exist',
+      table = 'transfers', schema = 'public';
+  end if;
+  return null;
+end
+$$;
+create trigger transfers_integrity after insert on transfers
+  referencing new table as inserted
+  for each statement execute function ironforge.check_transfers();
+
+create function ironforge.check_transactions() returns trigger
+language plpgsql
+as $$
+begin
+  if exists (
+    select from inserted i
+    where not exists (select from public.transfers t where t.id = i.transfer_id)
+       or not exists (
+         select from public.assets a where a.wallet_id = i.wallet_id and a.currency = i.currency)
+  ) then
+    raise foreign_key_violation using
+      message = 'an entry names a transfer or an asset that does not exist',
+      table = 'transactions', schema = 'public';
+  end if;
+  if exists (
+    select from inserted i
+    group by i.transfer_id
+    having sum(i.amount) <> 0 or min(i.currency) <> max(i.currency)
+  ) then
+    raise check_violation using
+      message = 'the entries of a transfer must be of one currency and sum to zero',
+      table = 'transactions', schema = 'public';
+  end if;
+  return null;
+end
+$$;
+create trigger transactions_integrity after insert on transactions
+  referencing new table as inserted
+  for each statement execute function ironforge.check_transactions();
+
+-- An asset keeps its wallet by foreign key; a recorded refusal has no asset to do it.
+create function ironforge.check_wallet_delete() returns trigger
+language plpgsql
+as $$
+begin
+  if exists (select from public.transfers t where t.from_wallet_id = old.id and t.status = 'refused')
+    or exists (select from public.transfers t where t.to_wallet_id = old.id and t.status = 'refused')
+  then
+    raise foreign_key_violation using
+      message = 'a wallet with recorded transfers cannot be deleted; close it instead',
+      table = 'wallets', schema = 'public';
+  end if;
+  return old;
+end
+$$;
+create trigger wallets_delete before delete on wallets
+  for each row execute function ironforge.check_wallet_delete();
+
+-- migrate: down
+
+drop trigger wallets_delete on wallets;
+drop function ironforge.check_wallet_delete();
+drop table transactions;
+drop table transfers;
+drop table assets;
+drop function ironforge.check_transactions();
+drop function ironforge.check_transfers();
