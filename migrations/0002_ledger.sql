@@ -4,9 +4,9 @@
 
 -- migrate: up
 
-create table assets (
+create table public.assets (
   wallet_id   uuid not null,
-  currency    text collate "C" not null references currencies (code),
+  currency    text collate "C" not null references public.currencies (code),
   wallet_kind text not null default 'standard',
   balance     numeric(38,0) not null default 0,
   held        numeric(38,0) not null default 0 check (held >= 0),
@@ -15,12 +15,12 @@ create table assets (
   created_at  timestamptz not null default now(),
   updated_at  timestamptz not null default now(),
   primary key (wallet_id, currency),
-  foreign key (wallet_id, wallet_kind) references wallets (id, kind),
+  foreign key (wallet_id, wallet_kind) references public.wallets (id, kind),
   -- The last line of defence: whatever a program does, a standard wallet cannot spend what it has not.
   constraint assets_not_overdrawn check (wallet_kind = 'external' or balance >= held)
 ) with (fillfactor = 70); -- room on the page for HOT updates of balances
 
-create table transfers (
+create table public.transfers (
   -- UUIDv7 whose time is created_at and whose two last bits are clear; entries have them set to 1 and 2.
   id             uuid primary key,
   key            text collate "C" not null unique check (octet_length(key) between 1 and 200),
@@ -36,10 +36,10 @@ create table transfers (
   created_at     timestamptz not null default now()
 );
 -- Posted transfers of a wallet are found through its entries; refusals have none. There are few of them.
-create index transfers_refused_from on transfers (from_wallet_id, id) where status = 'refused';
-create index transfers_refused_to on transfers (to_wallet_id, id) where status = 'refused';
+create index transfers_refused_from on public.transfers (from_wallet_id, id) where status = 'refused';
+create index transfers_refused_to on public.transfers (to_wallet_id, id) where status = 'refused';
 
-create table transactions (
+create table public.transactions (
   id            uuid primary key,
   transfer_id   uuid not null,
   wallet_id     uuid not null,
@@ -52,7 +52,20 @@ create table transactions (
   check ((status = 'posted') = (version is not null)),
   check ((status = 'posted') = (balance_after is not null))
 );
-create index idx_tx_wallet_status_time on transactions (wallet_id, status, created_at desc);
+create index idx_tx_wallet_status_time on public.transactions (wallet_id, status, created_at desc);
+
+-- The id of a transfer's entry: 1 takes from the source, 2 gives to the destination.
+create function ironforge.entry_id(transfer uuid, side int) returns uuid
+language sql immutable strict parallel safe
+as $$ select encode(set_byte(uuid_send(transfer), 15, get_byte(uuid_send(transfer), 15) & 252 | side), 'hex')::uuid $$;
+
+-- The time in a UUIDv7, rounded down to the millisecond.
+create function ironforge.id_time(id uuid) returns timestamptz
+language sql immutable strict parallel safe
+as $$
+  select 'epoch'::timestamptz + interval '1 millisecond'
+    * least(('x' || encode(substring(uuid_send(id) from 1 for 6), 'hex'))::bit(48)::bigint, 9000000000000000)
+$$;
 
 -- Integrity of what is inserted, checked for a whole statement at once. Foreign keys check a row at a time and
 -- cost more than all the rest of a batch; these two triggers cost a fifth and also hold the law of double
@@ -75,7 +88,7 @@ begin
   return null;
 end
 $$;
-create trigger transfers_integrity after insert on transfers
+create trigger transfers_integrity after insert on public.transfers
   referencing new table as inserted
   for each statement execute function ironforge.check_transfers();
 
@@ -105,7 +118,7 @@ begin
   return null;
 end
 $$;
-create trigger transactions_integrity after insert on transactions
+create trigger transactions_integrity after insert on public.transactions
   referencing new table as inserted
   for each statement execute function ironforge.check_transactions();
 
@@ -124,15 +137,17 @@ begin
   return old;
 end
 $$;
-create trigger wallets_delete before delete on wallets
+create trigger wallets_delete before delete on public.wallets
   for each row execute function ironforge.check_wallet_delete();
 
 -- migrate: down
 
-drop trigger wallets_delete on wallets;
+drop trigger wallets_delete on public.wallets;
 drop function ironforge.check_wallet_delete();
-drop table transactions;
-drop table transfers;
-drop table assets;
+drop table public.transactions;
+drop table public.transfers;
+drop table public.assets;
+drop function ironforge.entry_id(uuid, int);
+drop function ironforge.id_time(uuid);
 drop function ironforge.check_transactions();
 drop function ironforge.check_transfers();

@@ -49,7 +49,9 @@ public struct TransferFold {
   }
 
   /// The assets to be updated, and those to be created, each in lock order, with their new values.
-  public var changedAssets: (updated: [(key: AssetKey, asset: Asset)], created: [(key: AssetKey, asset: Asset)]) {
+  public var changedAssets:
+    (updated: [(key: AssetKey, asset: Asset)], created: [(key: AssetKey, asset: Asset)])
+  {
     let all = changed.sorted().map { (key: $0, asset: view.assets[$0] ?? .none) }
     return (all.filter { existing.contains($0.key) }, all.filter { !existing.contains($0.key) })
   }
@@ -64,7 +66,7 @@ public struct TransferFold {
       let order = try checkedAgainstConstants(request)
       do throws(ResultCode) {
         return post(try checkedAgainstState(order), order)
-      } catch where error.isRecorded {
+      } catch  where error.isRecorded {
         return TransferOutcome(code: error, transfer: record(order, refusal: error))
       }
     } catch {

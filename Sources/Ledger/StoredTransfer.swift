@@ -1,0 +1,44 @@
+internal import Postgres
+internal import Primitives
+internal import Wallet
+
+/// Reads a stored transfer out of a row.
+enum StoredTransfer {
+  /// The columns that `decode` reads, from a transfer `t` and its entries `debit` and `credit`.
+  static let columns = """
+    t.from_wallet_id, t.to_wallet_id, t.currency, t.amount, t.kind, t.status, t.code, t.memo,
+      debit.balance_after, credit.balance_after
+    """
+  /// Finds the entries of `t` by the ids that are made from its own.
+  static let joins = """
+    left join transactions debit on debit.id = ironforge.entry_id(t.id, 1)
+      left join transactions credit on credit.id = ironforge.entry_id(t.id, 2)
+    """
+  static let types: [DataType] = [
+    .uuid, .uuid, .text, .numeric, .text, .text, .text, .text, .numeric, .numeric,
+  ]
+
+  /// Reads the columns that start at `first`.
+  static func decode(
+    _ row: Row, from first: Int, id: Identifier, key: String
+  ) throws(PostgresError) -> Transfer {
+    let refusal = try row.decodeIfPresent(first + 6, as: String.self)
+    return Transfer(
+      id: id, key: key, from: try row.decode(first), to: try row.decode(first + 1),
+      currency: try row.decode(first + 2), amount: try row.decode(first + 3),
+      kind: try decoded(try row.decode(first + 4)), status: try decoded(try row.decode(first + 5)),
+      refusal: try refusal.map { text throws(PostgresError) in try decoded(text) },
+      memo: try row.decodeIfPresent(first + 7), fromBalanceAfter: try row.decodeIfPresent(first + 8),
+      toBalanceAfter: try row.decodeIfPresent(first + 9))
+  }
+}
+
+/// A word of the schema as the Swift case that has it.
+///
+/// - Throws: `PostgresError.decoding` for a word that this version of the program does not know.
+func decoded<T: RawRepresentable<String>>(_ text: String) throws(PostgresError) -> T {
+  guard let value = T(rawValue: text) else {
+    throw .decoding("\(T.self) \"\(text)\", which this version of ironforge does not know")
+  }
+  return value
+}

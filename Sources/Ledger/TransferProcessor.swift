@@ -1,0 +1,154 @@
+public import Postgres
+public import Primitives
+public import Wallet
+
+/// Carries transfers out: one short transaction a chunk, tried again where that is safe, and settled by key
+/// where the answer to COMMIT was lost.
+///
+/// Two round trips a chunk: BEGIN, locks and reads; then writes and COMMIT. Between them the rules run as a
+/// fold over values (`TransferFold`). The session is opened when it is first needed and again after a loss.
+///
+/// Running a chunk again is always safe, because every request has a key: what had been committed after all is
+/// found under it.
+public final class TransferProcessor {
+  private let connect: () throws -> Session
+  private let policy: RetryPolicy
+  private let shouldStop: () -> Bool
+  private var identifiers = IdentifierGenerator()
+  private var session: Session?
+
+  /// - Parameters:
+  ///   - connect: opens a session. The first failure to connect is final; after a loss it is tried again.
+  ///   - shouldStop: asked before each further attempt; true ends the work as soon as the outcome is certain.
+  public init(
+    policy: RetryPolicy = RetryPolicy(), shouldStop: @escaping () -> Bool = { false },
+    connect: @escaping () throws -> Session
+  ) {
+    self.policy = policy
+    self.shouldStop = shouldStop
+    self.connect = connect
+  }
+
+  /// Carries out requests as if they were sent one after another, all in one transaction.
+  ///
+  /// - Returns: one outcome a request, in their order.
+  /// - Throws: `OutcomeUnknown` when COMMIT was sent and could not be settled; other failures mean that nothing
+  ///   was changed.
+  public func process(_ requests: [TransferRequest]) throws -> [TransferOutcome] {
+    let chunk = TransferChunk(requests: requests)
+    var attempt = Attempt()
+    var backoff = Backoff(policy)
+    FaultPoint.beforeBegin.reach()
+    while true {
+      attempt.hasSentCommit = false
+      do {
+        let session = try openSession()
+        attempt.isConnected = true
+        return try run(chunk, on: session, &attempt)
+      } catch let error as PostgresError {
+        if let session, session.isOpen { session.rollback() } else { session = nil }
+        if attempt.isInDoubt(after: error) { attempt.isCommitInDoubt = true }
+        if !attempt.canRepeat(after: error) || stopsNow(attempt) || !backoff.wait() {
+          throw attempt.isCommitInDoubt ? OutcomeUnknown(key: requests.first?.key, reason: error) : error
+        }
+      }
+    }
+  }
+
+  /// What the requests would come to now, without writing or locking anything. The codes are those of
+  /// `process`; identifiers and balances are what they would be.
+  public func rehearse(_ requests: [TransferRequest]) throws -> [TransferOutcome] {
+    let chunk = TransferChunk(requests: requests)
+    let session = try openSession()
+    return try session.transaction(.snapshot) {
+      let rows = try session.pipeline(chunk.reading(locked: false))
+      var fold = TransferFold(try chunk.view(assets: rows[0], facts: rows[1]), identifiers: identifiers)
+      return requests.map { fold.apply($0) }
+    }
+  }
+
+  /// What has been tried so far for one chunk.
+  private struct Attempt {
+    var isConnected = false
+    /// COMMIT is on its way in the running attempt.
+    var hasSentCommit = false
+    /// The answer to a COMMIT was lost, in this attempt or an earlier one.
+    var isCommitInDoubt = false
+    /// Identifiers of transfers that were sent: one found under its key is ours and no replay.
+    var sent: Set<Identifier> = []
+
+    func isInDoubt(after error: PostgresError) -> Bool { hasSentCommit && error.endsSession }
+
+    func canRepeat(after error: PostgresError) -> Bool {
+      if error.isTransient { return true }
+      if case .server(let detail) = error {
+        // 23505: somebody else stored the same key, or created the same asset. 23503: a wallet was frozen or
+        // closed while its first asset was created. The next attempt sees it and answers by the rules.
+        switch (detail.sqlState, detail.table) {
+        case ("23505", "transfers"), ("23505", "assets"), ("23503", "transactions"): return true
+        default: break
+        }
+      }
+      return error.endsSession && isConnected
+    }
+  }
+
+  /// A stop is honoured at once where it leaves nothing uncertain.
+  private func stopsNow(_ attempt: Attempt) -> Bool { !attempt.isCommitInDoubt && shouldStop() }
+
+  private func openSession() throws -> Session {
+    if let session, session.isOpen { return session }
+    let opened = try connect()
+    session = opened
+    return opened
+  }
+
+  private func run(
+    _ chunk: TransferChunk, on session: Session, _ attempt: inout Attempt
+  ) throws(PostgresError) -> [TransferOutcome] {
+    let rows = try session.pipeline(session.beginning() + chunk.reading(locked: true)).suffix(2)
+    FaultPoint.afterLocks.reach()
+    let view = try chunk.view(assets: rows[rows.startIndex], facts: rows[rows.startIndex + 1])
+    var fold = TransferFold(view, identifiers: identifiers)
+    let outcomes = chunk.requests.map { fold.apply($0) }
+    identifiers = fold.identifiers
+
+    let writes = TransferChunk.writing(fold)
+    if writes.isEmpty {
+      session.rollback()
+    } else {
+      attempt.hasSentCommit = true
+      attempt.sent.formUnion(fold.transfers.map(\.id))
+      let pending = try session.send(writes + [Statement.commit()])
+      FaultPoint.commitSent.reach()
+      _ = try session.receive(pending)
+      FaultPoint.afterCommit.reach()
+    }
+    return outcomes.map { outcome in
+      guard outcome.replayed, let transfer = outcome.transfer, attempt.sent.contains(transfer.id) else {
+        return outcome
+      }
+      return TransferOutcome(code: transfer.refusal ?? .created, transfer: transfer)
+    }
+  }
+}
+
+/// COMMIT was sent and no answer came: the money moved, or it did not.
+public struct OutcomeUnknown: Failure {
+  /// The key by which it can be settled; nil for an empty chunk.
+  public let key: String?
+  /// What happened to the connection.
+  public let reason: PostgresError
+
+  public var code: String { "outcome_unknown" }
+  public var message: String {
+    "COMMIT was sent and no answer came, so the outcome is unknown (\(reason.message))"
+  }
+  public var hint: String? {
+    key.map {
+      "settle it with `ironforge transfer resolve \($0)`, or send the same request again with --key \($0)"
+    }
+  }
+  public var isRetryable: Bool { true }
+  public var kind: FailureKind { .outcomeUnknown }
+}
