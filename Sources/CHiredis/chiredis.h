@@ -1,9 +1,11 @@
 #pragma once
 #include <hiredis/hiredis.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 
-// hiredis names these by macro; Swift sees only typed constants.
-static const int IF_REDIS_ERR_IO = REDIS_ERR_IO;
-static const int IF_REDIS_ERR_EOF = REDIS_ERR_EOF;
-static const int IF_REDIS_ERR_PROTOCOL = REDIS_ERR_PROTOCOL;
-static const int IF_REDIS_ERR_OOM = REDIS_ERR_OOM;
-static const int IF_REDIS_ERR_OTHER = REDIS_ERR_OTHER;
+// Glibc declares these as C enums and Musl as macros; Swift gets one type on both.
+static const int IF_SOCKET_FLAGS = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+static const int IF_STREAM = SOCK_STREAM;
+static const int IF_NO_SIGNAL = MSG_NOSIGNAL;
+static const int IF_PEEK = MSG_PEEK | MSG_DONTWAIT;
+static const int IF_EVENT_FLAGS = EFD_CLOEXEC | EFD_NONBLOCK;

@@ -1,0 +1,143 @@
+public import Primitives
+
+/// Pipelines: many commands for one round trip.
+extension Session {
+  /// Commands and bytes that are sent ahead of their replies. With a thousand commands a millisecond, the round
+  /// trip between two chunks costs little; memory stays bounded whatever the length of the sequence.
+  private static let chunkCommands = 10_000
+  private static let chunkBytes = 1 << 20
+
+  /// Runs commands without waiting for each reply, in constant memory.
+  ///
+  /// The sequence is consumed in chunks. `onReply` is called once for each command, in their order, with
+  /// error replies as values. It is no transaction: other clients' commands may come between. A script that the
+  /// server does not know is loaded and runs after the other commands of its chunk.
+  ///
+  /// - Parameters:
+  ///   - isIdempotent: whether every command may be executed twice; if so, those without a reply are sent again
+  ///     when the connection breaks.
+  ///   - deadline: for all of it; without one, the command time-out applies from reply to reply.
+  ///   - onReply: the index of the command, and its reply.
+  /// - Throws: `RedisError` when the connection fails, after `onReply` has been called for each command that was
+  ///   answered in order; the others may have been executed. What `onReply` throws. `CancellationError`.
+  public func pipeline(
+    _ commands: some Sequence<Command>, isIdempotent: Bool = false, deadline: Deadline? = nil,
+    onReply: (Int, Reply) throws -> Void
+  ) throws {
+    var chunk: [Command] = []
+    var size = 0
+    var index = 0
+    func flush() throws {
+      var replies: [Reply] = []
+      defer {
+        chunk.removeAll(keepingCapacity: true)
+        size = 0
+      }
+      do {
+        try run(chunk, isIdempotent: isIdempotent, deadline: deadline, replies: &replies)
+      } catch {
+        for reply in replies {
+          try onReply(index, reply)
+          index += 1
+        }
+        throw error
+      }
+      for reply in replies {
+        try onReply(index, reply)
+        index += 1
+      }
+    }
+    for command in commands {
+      chunk.append(command)
+      size += command.approximateSize
+      if chunk.count >= Self.chunkCommands || size >= Self.chunkBytes { try flush() }
+    }
+    if !chunk.isEmpty { try flush() }
+  }
+
+  /// Runs commands without waiting for each reply, and returns all replies, error replies as values.
+  ///
+  /// For a number of commands that is known to be moderate; see `pipeline(_:isIdempotent:deadline:onReply:)`.
+  public func pipeline(
+    _ commands: [Command], isIdempotent: Bool = false, deadline: Deadline? = nil
+  ) throws -> [Reply] {
+    var replies: [Reply] = []
+    replies.reserveCapacity(commands.count)
+    try pipeline(commands, isIdempotent: isIdempotent, deadline: deadline) { _, reply in replies.append(reply)
+    }
+    return replies
+  }
+
+  /// Runs one chunk, and again those scripts that the server did not know.
+  ///
+  /// - Parameter replies: empty; receives the replies. When this throws, those that are final, in order.
+  func run(
+    _ commands: [Command], isIdempotent: Bool, deadline: Deadline?, replies: inout [Reply]
+  ) throws {
+    let scripts = commands.compactMap(\.script)
+    if !scripts.isEmpty {
+      try load(scripts.filter { $0.digest == nil }, deadline: deadline)
+    }
+    try send(commands, isIdempotent: isIdempotent, deadline: deadline, replies: &replies)
+    guard !scripts.isEmpty else { return }
+    let forgotten = commands.indices.filter { index in
+      guard commands[index].script != nil, case .error(let error) = replies[index] else { return false }
+      return error.code == "NOSCRIPT"
+    }
+    guard let first = forgotten.first else { return }
+    var late: [Reply] = []
+    do {
+      let again = forgotten.map { commands[$0] }
+      try load(again.compactMap(\.script), deadline: deadline)
+      try send(again, isIdempotent: isIdempotent, deadline: deadline, replies: &late)
+    } catch {
+      for (index, reply) in zip(forgotten, late) { replies[index] = reply }
+      let firstUnknown = forgotten.dropFirst(late.count).first ?? first
+      replies.removeSubrange(firstUnknown...)
+      throw error
+    }
+    for (index, reply) in zip(forgotten, late) { replies[index] = reply }
+  }
+
+  private func send(
+    _ commands: [Command], isIdempotent: Bool, deadline: Deadline?, replies: inout [Reply]
+  ) throws {
+    var bytes: [UInt8] = []
+    var ends: [Int] = []
+    ends.reserveCapacity(commands.count)
+    for command in commands {
+      command.encode(digest: command.script?.digest, into: &bytes)
+      ends.append(bytes.count)
+    }
+    try transmit(bytes, ends: ends, isIdempotent: isIdempotent, deadline: deadline, replies: &replies)
+  }
+
+  /// Loads each script once and remembers its SHA-1. Loading twice does no harm.
+  private func load(_ scripts: [Script], deadline: Deadline?) throws {
+    let distinct = Array(Set(scripts))
+    guard !distinct.isEmpty else { return }
+    var replies: [Reply] = []
+    try send(
+      distinct.map { Command("SCRIPT", "LOAD", .text($0.source)) }, isIdempotent: true, deadline: deadline,
+      replies: &replies)
+    var digests: [Script: String] = [:]
+    for (script, reply) in zip(distinct, replies) {
+      digests[script] = try reply.text()
+    }
+    // Equal scripts may be different objects; each keeps its own copy.
+    for script in scripts { script.digest = digests[script] }
+  }
+}
+
+extension Command {
+  /// Bytes on the wire, not less than a few short.
+  fileprivate var approximateSize: Int {
+    arguments.reduce(16) { sum, argument in
+      switch argument {
+      case .text(let text): sum + text.utf8.count + 16
+      case .bytes(let bytes): sum + bytes.count + 16
+      case .integer: sum + 24
+      }
+    }
+  }
+}
