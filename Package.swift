@@ -21,7 +21,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 // Each package here saves more code than it costs to build:
 // - swift-argument-parser: options, help, completions and manual pages.
 // - TOMLKit: users write TOML, and a TOML parser is not what IronForge is for.
-// - swift-subprocess: children with another uid and bounded output, for the sandbox and the tests.
+// - swift-subprocess: children with another uid and bounded output, for the sandbox and the tests
+//   (swift-system holds the path type of its interface).
 // - hdrhistogram-swift: latency percentiles without keeping every sample.
 let package = Package(
   name: "ironforge",
@@ -31,7 +32,9 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
-    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    // Without its Foundation trait, which would cost every command start-up time.
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
@@ -52,7 +55,13 @@ let package = Package(
         "Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives",
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
-    layer("Sandbox", ["Primitives", .product(name: "Subprocess", package: "swift-subprocess")]),
+    layer(
+      "Sandbox",
+      [
+        "Primitives",
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
+      ]),
     layer(
       "Commands",
       [
@@ -66,6 +75,7 @@ let package = Package(
       dependencies: [
         "Sandbox", "Postgres", "Redis", "Migrations", "Primitives",
         .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "SystemPackage", package: "swift-system"),
       ],
       path: "Tests/TestSupport", swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives"]),
