@@ -1,0 +1,110 @@
+internal import Ledger
+public import Postgres
+internal import Primitives
+internal import Wallet
+
+/// Loads a ledger with single transfers, as many callers of `ironforge transfer` would.
+///
+/// The wallets are its own: one user, one external wallet and `walletCount` standard ones of the currency
+/// `BENCH`, made and funded by ordinary transfers, so that no real money moves and the ledger still verifies.
+public struct TransferLoad: Sendable {
+  private let connect: @Sendable () throws -> Session
+  private let walletCount: Int
+  private static let currency = Currency(code: "BENCH", scale: 2)
+  private static let email = "bench@ironforge.invalid"
+
+  /// - Parameter connect: opens a session; called on the thread that uses it.
+  public init(walletCount: Int, connect: @escaping @Sendable () throws -> Session) {
+    self.walletCount = walletCount
+    self.connect = connect
+  }
+
+  /// Runs the plan.
+  ///
+  /// - Throws: what connecting and preparing the wallets throws; failures of measured requests are counted.
+  public func run(
+    _ plan: LoadPlan, targets: LoadTargets, shouldStop: @escaping @Sendable () -> Bool = { false }
+  ) async throws -> LoadReport {
+    let wallets = try prepare()
+    let clock = ContinuousClock()
+    let start = clock.now
+    let connect = connect
+    let sample = try await withThrowingTaskGroup(of: LoadSample.self) { group in
+      for index in 0..<plan.connections {
+        group.addTask {
+          try await LoadWorker().run(plan, index: index, start: start, shouldStop: shouldStop) { _ in
+            let processor = TransferProcessor(shouldStop: shouldStop, connect: connect)
+            var keys = IdentifierGenerator()
+            return { try Self.sendOne(processor, among: wallets, key: keys.next().description) }
+          }
+        }
+      }
+      return try await group.reduce(into: LoadSample()) { $0.add($1) }
+    }
+    let measured = min(clock.now - start - plan.warmup, plan.duration)
+    return LoadReport(sample, plan: plan, duration: max(measured, .zero), targets: targets)
+  }
+
+  /// Moves one minor unit between two random wallets.
+  private static func sendOne(
+    _ processor: TransferProcessor, among wallets: [Identifier], key: String
+  ) throws -> String? {
+    let from = Int.random(in: 0..<wallets.count)
+    let to = (from + Int.random(in: 1..<wallets.count)) % wallets.count
+    do {
+      let outcome = try processor.process([
+        TransferRequest(
+          key: key, from: wallets[from], to: wallets[to], amount: "0.01", currency: currency.code)
+      ])[0]
+      return outcome.code.isSuccess ? nil : outcome.code.rawValue
+    } catch let failure as any Failure {
+      return failure.code
+    }
+  }
+
+  /// Makes and funds the wallets; those of an earlier run are used again.
+  private func prepare() throws -> [Identifier] {
+    let session = try connect()
+    let ledger = Ledger(session)
+    _ = try ledger.addCurrency(Self.currency)
+    let user: Identifier
+    do {
+      user = try ledger.createUser(email: Self.email, name: "Benchmark").id
+    } catch let failure as SimpleFailure where failure.code == "user_exists" {
+      user = try ledger.user(Self.email).id
+    }
+    let source = try wallet(ledger, user, "external", .external)
+    let wallets = try (0..<walletCount).map { try wallet(ledger, user, "bench-\($0)", .standard) }
+    try fund(wallets, from: source, ledger)
+    session.close()
+    return wallets
+  }
+
+  private func wallet(
+    _ ledger: Ledger, _ user: Identifier, _ name: String, _ kind: WalletKind
+  ) throws -> Identifier {
+    let reference = WalletReference.named(email: Self.email, wallet: name)
+    if let id = try ledger.identifiers(of: [reference])[reference] { return id }
+    let draft = WalletDraft(userID: user, name: name, network: "bench", address: nil, kind: kind)
+    return try ledger.createWallet(draft).id
+  }
+
+  /// Tops wallets up to enough for any run: a million minor units.
+  private func fund(_ wallets: [Identifier], from source: Identifier, _ ledger: Ledger) throws {
+    let floor: Int128 = 1_000_000
+    var balances: [Identifier: Int128] = [:]
+    for record in try ledger.assets(of: wallets) where record.currency == Self.currency {
+      balances[record.walletID] = record.asset.balance
+    }
+    var keys = IdentifierGenerator()
+    let requests = wallets.filter { (balances[$0] ?? 0) < floor }.map { wallet in
+      TransferRequest(
+        key: "bench-\(keys.next())", from: source, to: wallet, amount: "10000.00",
+        currency: Self.currency.code)
+    }
+    let processor = TransferProcessor(connect: connect)
+    for start in stride(from: 0, to: requests.count, by: 500) {
+      _ = try processor.process(Array(requests[start..<min(start + 500, requests.count)]))
+    }
+  }
+}
