@@ -33,13 +33,11 @@ struct ConfigurationFile {
     switch outline.refusal {
     case .tooDeep(let position): return report(position, "nests deeper than \(TOMLOutline.maxDepth) levels")
     case .nul(let position): return report(position, "holds a NUL character")
+    case .malformed(let position, let reason): return report(position, "is not TOML: \(reason)")
     case nil: break
     }
     do {
-      let table = try TOMLTable(string: String(decoding: bytes[..<outline.coveredBytes], as: UTF8.self))
-      guard outline.coveredBytes == bytes.count else {
-        return report(nil, "is not TOML; it could be read for \(outline.coveredBytes) bytes only")
-      }
+      let table = try TOMLTable(string: String(decoding: bytes, as: UTF8.self))
       read(table, outline)
     } catch let error as TOMLParseError {
       let begin = error.source.begin

@@ -4,13 +4,20 @@ public struct TextPosition: Sendable, Equatable {
   public let line: Int
   /// From 1.
   public let column: Int
+
+  /// Counts from 1.
+  public init(line: Int, column: Int) {
+    self.line = line
+    self.column = column
+  }
 }
 
 /// Where the keys of a TOML text stand. TOMLKit says what the values are but not where, and a message about a bad
 /// value must name its line.
 ///
-/// The outline is also the guard in front of the parser: it bounds how deep a text nests, since the parser frees
-/// its tree by recursion, and it refuses NUL, at which the parser's C strings end.
+/// The outline is also the guard in front of the parser, which in version 0.6.0 aborts on some malformed keys, frees
+/// its tree by recursion, and ends its C strings at NUL: it sees a text only when all of it is well formed, nests
+/// to a bounded depth and holds no NUL.
 struct TOMLOutline {
   /// A key, or the header of a table, and its value.
   struct Entry: Equatable {
@@ -20,17 +27,16 @@ struct TOMLOutline {
     let value: TextPosition
   }
 
-  /// What no configuration file needs.
+  /// Why the parser must not see the text.
   enum Refusal: Equatable {
     case tooDeep(TextPosition)
     case nul(TextPosition)
+    case malformed(TextPosition, String)
   }
 
   /// In the order of the text.
   private(set) var entries: [Entry] = []
   private(set) var refusal: Refusal?
-  /// How many bytes were understood; less than the whole when the text is no TOML after that line.
-  private(set) var coveredBytes = 0
 
   /// Keys in one dotted path, and arrays and inline tables in each other.
   static let maxDepth = 16
@@ -42,13 +48,9 @@ struct TOMLOutline {
     var scanner = TOMLScanner(text)
     do throws(TOMLScanner.Stop) {
       try scanner.scanDocument(into: &self)
-      coveredBytes = text.count
     } catch {
       switch error {
       case .refused(let refusal): self.refusal = refusal
-      case .notTOML:
-        scanner.skipLine()
-        coveredBytes = scanner.offset
       }
     }
   }
