@@ -1,6 +1,4 @@
-import TOMLKit
-
-/// A configuration file as TOMLKit reads it: the values that are settings, and everything wrong with the rest.
+/// What a configuration file says: the values that are settings, and everything wrong with the rest.
 struct ConfigurationFile {
   /// A value, where it stands, and the setting it belongs to.
   struct Value {
@@ -29,23 +27,15 @@ struct ConfigurationFile {
       report(position, "is not UTF-8 on this line")
       return
     }
-    let outline = TOMLOutline(bytes)
-    switch outline.refusal {
-    case .tooDeep(let position): return report(position, "nests deeper than \(TOMLOutline.maxDepth) levels")
-    case .nul(let position): return report(position, "holds a NUL character")
-    case .malformed(let position, let reason): return report(position, "is not TOML: \(reason)")
-    case nil: break
-    }
-    do {
-      let table = try TOMLTable(string: String(decoding: bytes, as: UTF8.self))
-      read(table, outline)
-    } catch let error as TOMLParseError {
-      let begin = error.source.begin
-      report(
-        TextPosition(line: begin.line, column: begin.column),
-        "is not TOML: " + quotesBlanked(error.description))
+    do throws(TOMLFault) {
+      read(try TOMLDocument(bytes))
     } catch {
-      report(nil, "is not TOML")
+      switch error {
+      case .malformed(let position, let reason): report(position, "is not TOML: \(reason)")
+      case .tooDeep(let position): report(position, "nests deeper than \(TOMLDocument.maxDepth) levels")
+      case .nul(let position): report(position, "holds a NUL character")
+      case .tooManyKeys(let position): report(position, "has more than \(TOMLDocument.maxEntries) keys")
+      }
     }
   }
 
@@ -54,39 +44,39 @@ struct ConfigurationFile {
     problems.append(ConfigurationProblem(path, at: position, message, suggestion: suggestion))
   }
 
-  private mutating func read(_ document: TOMLTable, _ outline: TOMLOutline) {
-    for (section, content) in document {
-      let position = outline.entry(at: [section])?.key
+  /// A setting is named by two keys. What lies deeper makes its second key a table, and is reported once.
+  private mutating func read(_ document: TOMLDocument) {
+    var seen: Set<[String]> = []
+    for entry in document.entries {
+      guard let section = entry.path.first else { continue }
       guard Setting.sections.contains(section) else {
-        unknownSection(section, content, position)
+        if seen.insert([section]).inserted { unknownSection(section, entry) }
         continue
       }
-      guard let table = content.table else {
-        report(position, "\(section) must be a table: [\(section)]")
-        continue
-      }
-      for (key, value) in table {
-        read(section, key, value, outline.entry(at: [section, key]))
+      if entry.path.count == 1 {
+        if entry.value != .table { report(entry.key, "\(section) must be a table: [\(section)]") }
+      } else if seen.insert(Array(entry.path[..<2])).inserted {
+        read(section, entry.path[1], entry.path.count == 2 ? entry.value : .table, entry)
       }
     }
   }
 
   private mutating func read(
-    _ section: String, _ key: String, _ value: any TOMLValueConvertible, _ entry: TOMLOutline.Entry?
+    _ section: String, _ key: String, _ value: TOMLValue, _ entry: TOMLDocument.Entry
   ) {
     guard let setting = Setting.all.first(where: { $0.section == section && $0.key == key }) else {
       let keys = Setting.all.filter { $0.section == section }.map(\.key)
       let elsewhere = Setting.all.filter { $0.key == key }.map(\.name)
       report(
-        entry?.key, "unknown key \(quoted(key)) in [\(section)]",
+        entry.key, "unknown key \(quoted(key)) in [\(section)]",
         suggestion: nearest(to: key, among: keys) ?? (elsewhere.count == 1 ? elsewhere.first : nil))
       return
     }
     guard let converted = settingValue(value) else {
-      report(entry?.value, "\(setting.name) must be \(setting.typeName), not \(named(value))")
+      report(entry.valuePosition, "\(setting.name) must be \(setting.typeName), not \(named(value))")
       return
     }
-    values.append(Value(setting: setting, value: converted, position: entry?.value))
+    values.append(Value(setting: setting, value: converted, position: entry.valuePosition))
   }
 
   /// The loader found `value` to break a rule of its setting.
@@ -94,41 +84,43 @@ struct ConfigurationFile {
     ConfigurationProblem(path, at: value.position, "\(value.setting.name) \(fault)")
   }
 
-  private mutating func unknownSection(
-    _ name: String, _ content: any TOMLValueConvertible, _ position: TextPosition?
-  ) {
-    if content.table == nil, let setting = Setting.all.first(where: { $0.key == name }) {
-      let owners = Setting.all.filter { $0.key == name }.map { "[\($0.section)]" }
+  private mutating func unknownSection(_ name: String, _ entry: TOMLDocument.Entry) {
+    let isSection: Bool
+    switch entry.value {
+    case .table, .array: isSection = true
+    default: isSection = entry.path.count > 1
+    }
+    let owners = Setting.all.filter { $0.key == name }.map(\.name)
+    if !isSection, !owners.isEmpty {
       report(
-        position, "unknown key \(quoted(name)) outside of any table",
-        suggestion: owners.count == 1 ? setting.name : nil)
+        entry.key, "unknown key \(quoted(name)) outside of any table",
+        suggestion: owners.count == 1 ? owners.first : nil)
     } else {
-      let what = content.table == nil && content.array == nil ? "key" : "section"
       report(
-        position, "unknown \(what) \(quoted(name))", suggestion: nearest(to: name, among: Setting.sections))
+        entry.key, "unknown \(isSection ? "section" : "key") \(quoted(name))",
+        suggestion: nearest(to: name, among: Setting.sections))
     }
   }
 
-  private func settingValue(_ value: any TOMLValueConvertible) -> SettingValue? {
-    switch value.type {
-    case .string: return value.string.map(SettingValue.text)
-    case .int: return value.int.map(SettingValue.integer)
-    case .double: return value.double.map(SettingValue.number)
-    case .bool: return value.bool.map(SettingValue.boolean)
-    case .array:
-      guard let array = value.array else { return nil }
+  private func settingValue(_ value: TOMLValue) -> SettingValue? {
+    switch value {
+    case .string(let text): return .text(text)
+    case .integer(let integer): return .integer(integer)
+    case .number(let number): return .number(number)
+    case .boolean(let flag): return .boolean(flag)
+    case .array(let elements):
       var texts: [String] = []
-      for element in array {
-        guard let text = element.string else { return nil }
+      for element in elements {
+        guard case .string(let text) = element else { return nil }
         texts.append(text)
       }
       return .list(texts)
-    case .table, .date, .time, .dateTime: return nil
+    case .table, .date: return nil
     }
   }
 
-  private func named(_ value: any TOMLValueConvertible) -> String {
-    switch value.type {
+  private func named(_ value: TOMLValue) -> String {
+    switch value {
     case .array: "an array of other things"
     case .table: "a table"
     default: "a date or time"
@@ -152,21 +144,4 @@ private func quoted(_ name: String) -> String {
     $0.value < 0x20 || (0x7F..<0xA0).contains($0.value) ? "?" : String($0)
   }
   return "\"" + shown.joined() + (name.unicodeScalars.count > 60 ? "…" : "") + "\""
-}
-
-/// The parser's message without what it quotes from the file, which may be part of a password.
-private func quotesBlanked(_ message: String) -> String {
-  var out = ""
-  var quoted: String?
-  for character in message.prefix(400) where !character.isNewline {
-    if character == "'" {
-      if let text = quoted { out += text.count <= 1 ? "'\(text)'" : "'…'" }
-      quoted = quoted == nil ? "" : nil
-    } else if quoted != nil {
-      quoted?.append(character)
-    } else {
-      out.append(character)
-    }
-  }
-  return quoted == nil ? out : out + "'…"
 }

@@ -164,8 +164,3 @@ public struct LoadedConfiguration: Sendable {
 extension TextPosition {
   fileprivate static let start = TextPosition(line: 0, column: 0)
 }
-
-extension TextPosition: Comparable {
-  /// By place in the text.
-  public static func < (a: TextPosition, b: TextPosition) -> Bool { (a.line, a.column) < (b.line, b.column) }
-}
