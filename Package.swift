@@ -20,7 +20,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 // Each package here saves more code than it costs to build:
 // - swift-argument-parser: options, help, completions and manual pages.
-// - TOMLKit: users write TOML, and a TOML parser is not what IronForge is for.
 // - swift-subprocess: children with another uid and bounded output, for the sandbox and the tests
 //   (swift-system holds the path type of its interface).
 // - hdrhistogram-swift: latency percentiles without keeping every sample.
@@ -31,7 +30,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     // Without its Foundation trait, which would cost every command start-up time.
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
@@ -47,7 +45,7 @@ let package = Package(
     layer("Redis", ["CHiredis", "ConnectionPool", "Primitives"]),
     layer("Ledger", ["Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
-    layer("Configuration", ["Primitives", "TOMLKit"]),
+    layer("Configuration", ["Primitives"]),
     layer("Fixtures", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer(
       "Bench",

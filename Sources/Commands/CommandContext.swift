@@ -1,0 +1,60 @@
+public import Configuration
+import Glibc
+import Synchronization
+
+/// What a command works with: its output, the configuration, the signals.
+///
+/// Made once a run. Further resources are added by extensions, each in a file of its own; nothing is opened, read or
+/// looked up before a command asks for it.
+public final class CommandContext: Sendable {
+  /// The options that every command takes.
+  public let options: GlobalOptions
+  /// Where the command prints.
+  public let output: Output
+  /// SIGINT and SIGTERM.
+  public let signals = Signals.shared
+
+  private let loaded = Mutex<LoadedConfiguration?>(nil)
+
+  /// For one run with `options`.
+  public init(_ options: GlobalOptions) {
+    self.options = options
+    let isColored = !options.hasNoColor && terminalTakesColor()
+    let messages = Messages(asJSON: options.output == .json, isQuiet: options.isQuiet, isColored: isColored)
+    output = Output(
+      format: options.output, isColored: isColored && isatty(STDOUT_FILENO) == 1, messages: messages)
+  }
+
+  /// Notes and warnings.
+  public var messages: Messages { output.messages }
+
+  /// The configuration, read when it is first asked for.
+  ///
+  /// - Throws: ``ConfigurationFailure``, also when any value is wrong.
+  public func configuration() throws(ConfigurationFailure) -> LoadedConfiguration {
+    try loadConfiguration().validated()
+  }
+
+  /// As ``configuration()``, with its problems instead of an error.
+  func loadConfiguration() throws(ConfigurationFailure) -> LoadedConfiguration {
+    if let known = loaded.withLock({ $0 }) { return known }
+    let fresh = try LoadedConfiguration.load(
+      ConfigurationRequest(
+        databaseURL: options.databaseURL, redisURL: options.redisURL, file: options.config,
+        sandbox: { _ in nil }))
+    loaded.withLock { $0 = fresh }
+    return fresh
+  }
+
+  /// Begins to show how far the work is. `total` counts items, where it is known.
+  public func progress(_ label: String, total: Int64? = nil) -> Progress {
+    Progress(label, total: total, mode: options.progress, messages: messages)
+  }
+}
+
+/// https://no-color.org: any value but the empty one counts.
+private func terminalTakesColor() -> Bool {
+  if let value = getenv("NO_COLOR"), value.pointee != 0 { return false }
+  guard let terminal = getenv("TERM") else { return false }
+  return strcmp(terminal, "dumb") != 0
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Configuration
+
+/// How far the words of a command line name commands.
+struct CommandPath: Equatable {
+  /// The names that are commands: `["config", "show"]`.
+  var names: [String] = []
+  /// The word that should name a command and does not.
+  var unknown: String?
+  /// The whole command that the word most likely means.
+  var suggestion: String?
+}
+
+/// Follows `arguments` down the tree of commands.
+func commandPath(
+  _ arguments: [String], from root: any ParsableCommand.Type = Ironforge.self
+) -> CommandPath {
+  var path = CommandPath()
+  var command = root
+  for word in arguments {
+    let children = command.configuration.subcommands
+    if children.isEmpty || word.hasPrefix("-") { break }
+    if let child = children.first(where: { name(of: $0) == word }) {
+      path.names.append(word)
+      command = child
+      continue
+    }
+    // With a default subcommand the word may well be its argument.
+    guard command.configuration.defaultSubcommand == nil, word != "help" else { break }
+    path.unknown = word
+    if let near = nearest(to: word, among: children.map(name)) {
+      path.suggestion = (["ironforge"] + path.names + [near]).joined(separator: " ")
+    }
+    break
+  }
+  return path
+}
+
+private func name(of command: any ParsableCommand.Type) -> String { command._commandName }

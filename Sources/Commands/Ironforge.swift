@@ -1,0 +1,20 @@
+import ArgumentParser
+
+/// The root of the command tree.
+struct Ironforge: AsyncParsableCommand {
+  static let versionText = "ironforge 0.1.0"
+
+  static let configuration = CommandConfiguration(
+    commandName: "ironforge",
+    abstract: "Run a wallet backend on PostgreSQL and Redis: move money, keep caches warm, tend indexes.",
+    discussion: """
+      Data goes to stdout, messages go to stderr. Every command takes --json, and is safe to run twice.
+
+      EXAMPLES:
+        ironforge config show
+        ironforge config check --config /etc/ironforge/config.toml
+      """,
+    version: versionText,
+    subcommands: [ConfigCommand.self]
+  )
+}

@@ -1,0 +1,76 @@
+public import Primitives
+
+/// One column of a table in text and CSV.
+public struct TableColumn: Sendable, ExpressibleByStringLiteral {
+  /// The key of the JSON object, and the name in a CSV header; in text upper-case with blanks.
+  public let key: String
+  /// Whether the values are numbers, which line up at their right end.
+  public let isNumeric: Bool
+
+  public init(stringLiteral key: String) {
+    self.key = key
+    isNumeric = false
+  }
+
+  private init(_ key: String, isNumeric: Bool) {
+    self.key = key
+    self.isNumeric = isNumeric
+  }
+
+  /// A column of numbers.
+  public static func number(_ key: String) -> TableColumn { TableColumn(key, isNumeric: true) }
+
+  var title: String { key.uppercased().split(separator: "_").joined(separator: " ") }
+}
+
+/// What a command prints as a whole: one thing, or a document of several parts.
+public protocol Renderable: Sendable {
+  /// The document for `--output json`.
+  var json: JSON { get }
+  /// A sentence or a table for people, without the last line break.
+  var text: String { get }
+  /// The rows for `--output csv`.
+  var csv: (header: [String], rows: [[String]]) { get }
+}
+
+/// What a list prints, one row after the other. A row on its own prints as a list of names and values.
+public protocol TableRow: Renderable {
+  static var tableHeader: [TableColumn] { get }
+  /// The cells for people, as many as the header has: sizes and durations in human units.
+  var tableRow: [String] { get }
+  /// The keys of `json` that CSV shows; by default those of the table.
+  static var csvHeader: [String] { get }
+}
+
+extension TableRow {
+  public static var csvHeader: [String] { tableHeader.map(\.key) }
+
+  public var text: String {
+    let width = Self.tableHeader.map { displayWidth($0.key) }.max() ?? 0
+    return zip(Self.tableHeader, tableRow).map { column, cell in
+      padded(column.key, to: width) + "  " + terminalSafe(cell)
+    }.joined(separator: "\n")
+  }
+
+  public var csv: (header: [String], rows: [[String]]) { (Self.csvHeader, [csvRow]) }
+
+  /// The values of `json` under the keys of the header, as scripts want them.
+  var csvRow: [String] { Self.csvHeader.map { json[$0]?.plainText ?? "" } }
+}
+
+extension JSON {
+  /// The member of an object.
+  public subscript(key: String) -> JSON? {
+    guard case .object(let members) = self else { return nil }
+    return members.first { $0.key == key }?.value
+  }
+
+  /// A scalar as CSV shows it: strings without quotes, null as nothing.
+  var plainText: String {
+    switch self {
+    case .null: ""
+    case .string(let text): text
+    case .bool, .integer, .number, .array, .object: description
+    }
+  }
+}
