@@ -15,6 +15,8 @@ public final class CommandContext: Sendable {
   public let signals = Signals.shared
 
   private let loaded = Mutex<LoadedConfiguration?>(nil)
+  /// What a signal cancels, for as long as the command runs.
+  let registrations = Mutex<[Signals.Registration]>([])
 
   /// For one run with `options`.
   public init(_ options: GlobalOptions) {
@@ -41,7 +43,7 @@ public final class CommandContext: Sendable {
     let fresh = try LoadedConfiguration.load(
       ConfigurationRequest(
         databaseURL: options.databaseURL, redisURL: options.redisURL, file: options.config,
-        sandbox: { _ in nil }))
+        sandbox: sandboxURLs))
     loaded.withLock { $0 = fresh }
     return fresh
   }

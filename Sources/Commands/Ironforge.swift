@@ -15,6 +15,9 @@ struct Ironforge: AsyncParsableCommand {
         ironforge config check --config /etc/ironforge/config.toml
       """,
     version: versionText,
-    subcommands: [ConfigCommand.self]
+    subcommands: [
+      TransferCommand.self, WalletCommand.self, UserCommand.self, CurrencyCommand.self, LedgerCommand.self,
+      SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
+    ]
   )
 }

@@ -37,6 +37,19 @@ extension Ledger {
     }
   }
 
+  /// A currency by its code.
+  ///
+  /// - Throws: `currency_not_found`.
+  @discardableResult
+  public func requireCurrency(_ code: String) throws -> Currency {
+    guard let scale = try session.query(Self.selectScale(code)).first?.decode(0, as: Int16.self) else {
+      throw SimpleFailure(
+        .refused, code: ResultCode.currencyNotFound.rawValue, message: "there is no currency \"\(code)\"",
+        hint: ResultCode.currencyNotFound.hint)
+    }
+    return Currency(code: code, scale: Int(scale))
+  }
+
   private static func isValid(currencyCode code: String) -> Bool {
     func isAlphanumeric(_ byte: UInt8) -> Bool {
       switch byte {

@@ -18,7 +18,7 @@ public struct EntryRecord: Sendable, Equatable {
 }
 
 /// A wallet, what it holds, and its last entries.
-public struct WalletSummary {
+public struct WalletSummary: Sendable {
   public let wallet: WalletRecord
   public let assets: [AssetRecord]
   public let transactions: [EntryRecord]

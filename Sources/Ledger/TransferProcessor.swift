@@ -29,6 +29,11 @@ public final class TransferProcessor {
     self.connect = connect
   }
 
+  /// The ids of wallets that people named; see `Ledger.identifiers(of:)`.
+  public func identifiers(of references: [WalletReference]) throws -> [WalletReference: Identifier] {
+    try Ledger(openSession()).identifiers(of: references)
+  }
+
   /// Carries out requests as if they were sent one after another, all in one transaction.
   ///
   /// - Returns: one outcome a request, in their order.
@@ -128,7 +133,10 @@ public final class TransferProcessor {
       guard outcome.replayed, let transfer = outcome.transfer, attempt.sent.contains(transfer.id) else {
         return outcome
       }
-      return TransferOutcome(code: transfer.refusal ?? .created, transfer: transfer)
+      var own = outcome
+      own.code = transfer.refusal ?? .created
+      own.replayed = false
+      return own
     }
   }
 }

@@ -130,6 +130,10 @@ public struct TransferOutcome: Sendable, Equatable {
   public var replayed: Bool
   /// What is stored under the key; nil for a refusal that is not recorded.
   public var transfer: Transfer?
+  /// The scale of the request's currency; nil when there is no such currency.
+  public var scale: Int?
+  /// What the source could have spent, in minor units; only with a fresh `insufficient_funds`.
+  public var available: Int128?
 
   public init(code: ResultCode, replayed: Bool = false, transfer: Transfer? = nil) {
     self.code = code

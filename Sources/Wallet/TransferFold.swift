@@ -58,6 +58,12 @@ public struct TransferFold {
 
   /// Carries out one request.
   public mutating func apply(_ request: TransferRequest) -> TransferOutcome {
+    var outcome = outcome(of: request)
+    outcome.scale = view.scales[request.currency]
+    return outcome
+  }
+
+  private mutating func outcome(of request: TransferRequest) -> TransferOutcome {
     if let stored = view.transfers[request.key] {
       guard isSame(request, stored) else { return TransferOutcome(code: .keyReusedWithDifferentRequest) }
       return TransferOutcome(code: stored.refusal ?? .exists, replayed: true, transfer: stored)
@@ -67,7 +73,9 @@ public struct TransferFold {
       do throws(ResultCode) {
         return post(try checkedAgainstState(order), order)
       } catch  where error.isRecorded {
-        return TransferOutcome(code: error, transfer: record(order, refusal: error))
+        var outcome = TransferOutcome(code: error, transfer: record(order, refusal: error))
+        if error == .insufficientFunds { outcome.available = (view.assets[order.from] ?? .none).available }
+        return outcome
       }
     } catch {
       return TransferOutcome(code: error)

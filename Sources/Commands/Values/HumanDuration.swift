@@ -34,6 +34,9 @@ public struct HumanDuration: Sendable, Hashable, ExpressibleByArgument, CustomSt
     duration = .milliseconds(total)
   }
 
+  /// A default of an option.
+  init(seconds: Int64) { duration = .seconds(seconds) }
+
   public var description: String { humanDuration(duration) }
 
   public static var defaultCompletionKind: CompletionKind { .default }

@@ -1,0 +1,21 @@
+import ArgumentParser
+import Sandbox
+
+/// `ironforge sandbox up`.
+struct SandboxUp: IronforgeCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "up",
+    abstract: "Start the servers; those that run already are left alone.",
+    discussion: """
+      EXAMPLES:
+        ironforge sandbox up
+      """)
+
+  @OptionGroup(title: "Global options") var global: GlobalOptions
+
+  func run(in context: CommandContext) async throws {
+    let status = try await Sandbox(directory: ".").up()
+    context.messages.info(status.started.isEmpty ? "runs already" : "started")
+    try context.output.render(SandboxView(status: status))
+  }
+}

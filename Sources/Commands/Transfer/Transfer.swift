@@ -1,0 +1,117 @@
+import ArgumentParser
+import Ledger
+import Primitives
+import Wallet
+
+/// `ironforge transfer`.
+struct TransferCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "transfer",
+    abstract: "Move money between wallets, and see what moved.",
+    discussion: """
+      Without a verb it sends. Every transfer has a key; the same key with the same request moves the money once, \
+      however often it is sent.
+
+      EXAMPLES:
+        ironforge transfer --from bank@example.com/main --to ada@example.com/main --amount 12.50 --currency USD
+        ironforge transfer resolve 01939bb7-9d52-7000-8000-000000000000
+        ironforge transfer list --wallet ada@example.com/main
+      """,
+    subcommands: [TransferSend.self, TransferResolve.self, TransferShow.self, TransferList.self],
+    defaultSubcommand: TransferSend.self)
+}
+
+/// What became of a request to move money, as it is printed (SPEC section 2.4).
+struct TransferView: TableRow {
+  static let tableHeader: [TableColumn] = [
+    "transfer_id", "key", "code", "replayed", "kind", "status", "from", "to", "currency", .number("amount"),
+    .number("from_balance_after"), .number("to_balance_after"), "memo", "created_at",
+  ]
+
+  let members: [(key: String, value: JSON)]
+
+  /// The outcome of a request. What is not stored is told from the request.
+  init(_ outcome: TransferOutcome, request: TransferRequest, from: String, to: String, isDryRun: Bool) {
+    if let transfer = outcome.transfer {
+      var members = Self.members(
+        transfer, code: outcome.code, replayed: outcome.replayed, scale: outcome.scale ?? 0)
+      if isDryRun {
+        members.append(("dry_run", true))
+        // What a rehearsal makes up is stored nowhere.
+        if !outcome.replayed { members[0].value = .null }
+      }
+      self.members = members
+      return
+    }
+    members =
+      [
+        ("transfer_id", .null), ("key", .string(request.key)), ("code", .string(outcome.code.rawValue)),
+        ("replayed", false), ("kind", .string(TransferKind.transfer.rawValue)), ("status", .null),
+        ("from", .string(request.from?.description ?? from)), ("to", .string(request.to?.description ?? to)),
+        ("currency", .string(request.currency)), ("amount", .string(request.amount)),
+        ("from_balance_after", .null), ("to_balance_after", .null), ("memo", .optional(request.memo)),
+        ("created_at", .null),
+      ] + (isDryRun ? [("dry_run", true)] : [])
+  }
+
+  private static func members(
+    _ transfer: Transfer, code: ResultCode, replayed: Bool, scale: Int
+  ) -> [(key: String, value: JSON)] {
+    func money(_ amount: Int128?) -> JSON { .optional(amount.map { Amount.format($0, scale: scale) }) }
+    return [
+      ("transfer_id", .id(transfer.id)), ("key", .string(transfer.key)), ("code", .string(code.rawValue)),
+      ("replayed", .bool(replayed)), ("kind", .string(transfer.kind.rawValue)),
+      ("status", .string(transfer.status.rawValue)), ("from", .id(transfer.from)), ("to", .id(transfer.to)),
+      ("currency", .string(transfer.currency)), ("amount", money(transfer.amount)),
+      ("from_balance_after", money(transfer.fromBalanceAfter)),
+      ("to_balance_after", money(transfer.toBalanceAfter)), ("memo", .optional(transfer.memo)),
+      ("created_at", .time(transfer.createdAt)),
+    ]
+  }
+
+  var json: JSON { .object(members) }
+  var tableRow: [String] { Self.tableHeader.map { json[$0.key]?.plainText ?? "" } }
+}
+
+/// A stored transfer as it is printed.
+struct TransferRow: TableRow {
+  static let tableHeader: [TableColumn] = [
+    "id", "key", "kind", "status", "code", "from", "to", "currency", .number("amount"),
+    .number("from_balance_after"), .number("to_balance_after"), "memo", "created_at",
+  ]
+  private let record: TransferRecord
+
+  init(_ record: TransferRecord) { self.record = record }
+
+  private func money(_ amount: Int128?) -> JSON {
+    .optional(amount.map { Amount.format($0, scale: record.currency.scale) })
+  }
+
+  var json: JSON {
+    let transfer = record.transfer
+    return [
+      "id": .id(transfer.id), "key": .string(transfer.key), "kind": .string(transfer.kind.rawValue),
+      "status": .string(transfer.status.rawValue), "code": .optional(transfer.refusal?.rawValue),
+      "from": .id(transfer.from), "to": .id(transfer.to), "currency": .string(transfer.currency),
+      "amount": money(transfer.amount), "from_balance_after": money(transfer.fromBalanceAfter),
+      "to_balance_after": money(transfer.toBalanceAfter), "memo": .optional(transfer.memo),
+      "created_at": .time(transfer.createdAt),
+    ]
+  }
+
+  var tableRow: [String] { Self.tableHeader.map { json[$0.key]?.plainText ?? "" } }
+}
+
+/// A transfer in a list, with the columns that fit a screen.
+struct TransferListRow: TableRow {
+  static let tableHeader: [TableColumn] = [
+    "created_at", "id", "status", .number("amount"), "currency", "from", "to", "memo",
+  ]
+  static let csvHeader = TransferRow.csvHeader
+  private let row: TransferRow
+
+  init(_ record: TransferRecord) { row = TransferRow(record) }
+
+  var json: JSON { row.json }
+  var tableRow: [String] { Self.tableHeader.map { json[$0.key]?.plainText ?? "" } }
+}
