@@ -2,6 +2,7 @@ import Dispatch
 import Glibc
 import Redis
 import Synchronization
+import TestSupport
 
 /// Something that listens on a Unix socket and misbehaves: a proxy that cuts, a peer that is silent or no Redis.
 final class Peer: Sendable {

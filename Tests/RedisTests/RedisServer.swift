@@ -1,33 +1,30 @@
 import Glibc
 import Primitives
 import Redis
+import TestSupport
 
 /// A real redis-server of its own, in a new directory, on a Unix socket and if wanted on a loopback port.
 ///
-/// A watchdog holds the other end of a pipe and kills the server when the test process ends, however it ends.
+/// Unlike `PrivateRedis` it takes any option of redis-server (passwords, limits), and is used in plain calls.
+/// The watchdog over the tests' directories ends it should the test process be killed.
 final class RedisServer {
-  let directory: String
+  private let home: TemporaryDirectory
   let socketPath: String
   let port: UInt16?
   private let arguments: [String]
   private var process: pid_t?
-  private var watchdog: (process: pid_t, pipe: Int32)?
 
   init(_ arguments: [String] = [], tcp: Bool = false) throws {
-    var template = Array("/tmp/ironforge-redis.XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw TestFailure("mkdtemp: \(errno)") }
-    directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-    socketPath = directory + "/redis.sock"
+    home = try TemporaryDirectory("redis")
+    socketPath = home.file("redis.sock")
     port = tcp ? try Self.freePort() : nil
     self.arguments = arguments
     try start()
   }
 
-  deinit {
-    kill()
-    for name in ["redis.sock", "log", "dump.rdb"] { unlink(directory + "/" + name) }
-    rmdir(directory)
-  }
+  var directory: String { home.path }
+
+  deinit { kill() }
 
   func endpoint(user: String? = nil, password: String? = nil, database: Int = 0) throws -> Endpoint {
     try Endpoint(.unix(path: socketPath), user: user, password: password, database: database)
@@ -44,20 +41,12 @@ final class RedisServer {
 
   /// Starts it (again) and waits until it answers.
   func start() throws {
-    let server = try Self.spawn(
+    process = try Self.spawn(
       [
         "redis-server", "--unixsocket", socketPath, "--port", String(port ?? 0), "--bind", "127.0.0.1",
         "--dir",
         directory, "--save", "", "--appendonly", "no", "--logfile", directory + "/log",
       ] + arguments)
-    process = server
-    var ends: [Int32] = [0, 0]
-    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-    guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw TestFailure("socketpair: errno \(errno)") }
-    defer { close(ends[0]) }
-    watchdog = (
-      try Self.spawn(["sh", "-c", "read nothing; kill -9 \(server)"], input: ends[0]), ends[1]
-    )
     let deadline = Deadline.after(.seconds(20))
     while true {
       do {
@@ -75,12 +64,6 @@ final class RedisServer {
   func kill() {
     guard let process else { return }
     var status: Int32 = 0
-    if let watchdog {
-      Glibc.kill(watchdog.process, SIGKILL)
-      waitpid(watchdog.process, &status, 0)
-      close(watchdog.pipe)
-    }
-    watchdog = nil
     Glibc.kill(process, SIGKILL)
     waitpid(process, &status, 0)
     self.process = nil
@@ -96,15 +79,11 @@ final class RedisServer {
     Glibc.kill(process, number)
   }
 
-  private static func spawn(_ words: [String], input: Int32? = nil) throws -> pid_t {
+  private static func spawn(_ words: [String]) throws -> pid_t {
     var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
     defer { for pointer in pointers { free(pointer) } }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    if let input { posix_spawn_file_actions_adddup2(&actions, input, 0) }
     var child = pid_t()
-    let status = posix_spawnp(&child, words[0], &actions, nil, &pointers, environ)
+    let status = posix_spawnp(&child, words[0], nil, nil, &pointers, environ)
     guard status == 0 else { throw TestFailure("\(words[0]): errno \(status)") }
     return child
   }
@@ -124,9 +103,4 @@ final class RedisServer {
     guard status == 0 else { throw TestFailure("no free port: errno \(errno)") }
     return UInt16(bigEndian: address.sin_port)
   }
-}
-
-struct TestFailure: Error, CustomStringConvertible {
-  let description: String
-  init(_ description: String) { self.description = description }
 }
