@@ -37,25 +37,30 @@ import Testing
       let reply = try await connection.execute(Command("PING"))
       #expect(reply == .status("PONG"))
     }
-    #expect(elapsed < .seconds(2))
+    #expect(elapsed < .seconds(15))
   }
 
+  /// More connections block than Swift has threads, and what frees them needs one of those: were they shared,
+  /// this would never end.
   @Test func blockedConnectionsDoNotStarveTheOthers() async throws {
     let server = try RedisServer()
     var connections: [Connection] = []
-    for _ in 0..<6 { connections.append(try await Connection.connect(to: server.endpoint())) }
+    for _ in 0..<32 { connections.append(try await Connection.connect(to: server.endpoint())) }
     let other = try await Connection.connect(to: server.endpoint())
     try await withThrowingTaskGroup(of: Void.self) { group in
       for connection in connections {
         group.addTask {
-          let reply = try await connection.execute(Command("BLPOP", "never", "1"))
-          #expect(reply == .null)
+          let reply = try await connection.execute(
+            Command("BLPOP", "list", 0), deadline: .after(.seconds(50)))
+          #expect(reply == .array([.string(Array("list".utf8)), .string([0x78])]))
         }
       }
-      let elapsed = try await ContinuousClock().measure {
-        for _ in 0..<10 { try await other.execute(Command("PING")) }
+      while try await other.execute(Command("INFO", "clients")).text()?.contains("blocked_clients:32")
+        == false
+      {
+        try await Task.sleep(for: .milliseconds(5))
       }
-      #expect(elapsed < .milliseconds(700))
+      for _ in connections { try await other.execute(Command("RPUSH", "list", "x")) }
       try await group.waitForAll()
     }
   }
