@@ -15,6 +15,7 @@ public enum PoolError: Failure, Equatable {
   /// The bounds contradict each other or make no sense.
   case invalidConfiguration(String)
 
+  /// `pool_` and the case.
   public var code: String {
     switch self {
     case .timedOut: "pool_timeout"
@@ -25,6 +26,7 @@ public enum PoolError: Failure, Equatable {
     }
   }
 
+  /// What the caller waited for, and the last connect error where there was one.
   public var message: String {
     switch self {
     case .timedOut(let waited, let most, let lastConnectError):
@@ -41,6 +43,7 @@ public enum PoolError: Failure, Equatable {
     }
   }
 
+  /// Which bound to change, or where to look.
   public var hint: String? {
     switch self {
     case .timedOut(_, _, .none): "raise max_connections, or lower the concurrency of the work"
@@ -50,6 +53,7 @@ public enum PoolError: Failure, Equatable {
     }
   }
 
+  /// True where a connection may come free.
   public var isRetryable: Bool {
     switch self {
     case .timedOut, .queueFull: true
@@ -57,6 +61,7 @@ public enum PoolError: Failure, Equatable {
     }
   }
 
+  /// The exit code: 69 when no connection can be had, 75 when too many ask for one.
   public var kind: FailureKind {
     switch self {
     case .timedOut, .draining: .unreachable

@@ -32,10 +32,12 @@ public final class ThreadExecutor: SerialExecutor {
     jobs.stop()
   }
 
+  /// Hands a job to the thread, which is started if this is the first one.
   public func enqueue(_ job: consuming ExecutorJob) {
     jobs.append(UnownedJob(job), of: asUnownedSerialExecutor())
   }
 
+  /// The executor as an actor names it; does not keep it alive.
   public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
     UnownedSerialExecutor(ordinary: self)
   }

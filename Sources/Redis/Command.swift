@@ -4,7 +4,9 @@ public enum Argument: Sendable, Hashable, ExpressibleByStringLiteral, Expressibl
   case bytes([UInt8])
   case integer(Int)
 
+  /// Text.
   public init(stringLiteral value: String) { self = .text(value) }
+  /// A number.
   public init(integerLiteral value: Int) { self = .integer(value) }
 }
 
@@ -30,6 +32,7 @@ public struct Command: Sendable, Hashable, ExpressibleByArrayLiteral {
     keyCount = 0
   }
 
+  /// `["SET", "key", "value"]`.
   public init(arrayLiteral elements: Argument...) {
     self.init(elements)
   }

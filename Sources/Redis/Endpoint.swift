@@ -10,6 +10,7 @@ public struct Endpoint: Sendable, Hashable {
     case unix(path: String)
   }
 
+  /// The server's socket.
   public let address: Address
   /// The ACL user (Redis 6); nil is the user `default`.
   public let user: String?
@@ -56,6 +57,7 @@ extension Endpoint: CustomStringConvertible, CustomDebugStringConvertible {
     }
   }
 
+  /// The address, the database and the user, and whether there is a password.
   public var debugDescription: String {
     "\(description), database \(database)" + (user.map { ", user \($0)" } ?? "")
       + (secret == nil ? "" : ", with a password")

@@ -7,6 +7,7 @@ public struct ServerError: Sendable, Hashable {
   /// The rest of the line.
   public var message: String
 
+  /// An error reply by its parts.
   public init(code: String, message: String) {
     self.code = code
     self.message = message
@@ -51,6 +52,7 @@ public enum RedisError: Failure, Equatable {
   /// `close()` was called before.
   case closed
 
+  /// `redis_` and the case, or the code that the server sent: `redis_oom`.
   public var code: String {
     switch self {
     case .invalidEndpoint: "redis_url"
@@ -65,6 +67,7 @@ public enum RedisError: Failure, Equatable {
     }
   }
 
+  /// What failed; names the endpoint without its login.
   public var message: String {
     switch self {
     case .invalidEndpoint(let complaint): "the Redis URL is wrong: \(complaint)"
@@ -86,6 +89,7 @@ public enum RedisError: Failure, Equatable {
     mayHaveRun ? "; the command may have been executed" : ""
   }
 
+  /// What to do about it, for the failures that operators meet.
   public var hint: String? {
     switch self {
     case .invalidEndpoint: "use redis://[:password@]host:port/db or unix:///path?db=0"
@@ -104,6 +108,7 @@ public enum RedisError: Failure, Equatable {
     }
   }
 
+  /// True where the command was certainly not executed and the trouble may pass.
   public var isRetryable: Bool {
     switch self {
     case .unreachable: true
@@ -116,6 +121,7 @@ public enum RedisError: Failure, Equatable {
   /// States of a server that pass by themselves, and in which it did not execute the command.
   private static let passingCodes: Set<String> = ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN"]
 
+  /// The exit code: 69 for the connection, 78 for login and URL, 75 for states that pass, 77 for ACL.
   public var kind: FailureKind {
     switch self {
     case .invalidEndpoint, .loginRefused: .configuration

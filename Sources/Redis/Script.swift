@@ -19,6 +19,7 @@ public final class Script: Sendable, Hashable {
   public let source: String
   private let knownDigest = Mutex<String?>(nil)
 
+  /// A script that no server has been asked about yet.
   public init(_ source: String) {
     self.source = source
   }
@@ -29,6 +30,8 @@ public final class Script: Sendable, Hashable {
     set { knownDigest.withLock { $0 = newValue } }
   }
 
+  /// Scripts are equal when their source is.
   public static func == (a: Script, b: Script) -> Bool { a.source == b.source }
+  /// By the source.
   public func hash(into hasher: inout Hasher) { hasher.combine(source) }
 }

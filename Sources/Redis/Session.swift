@@ -194,8 +194,8 @@ public final class Session {
     }
   }
 
-  /// AUTH and SELECT where needed, and a name that `CLIENT LIST` shows, which also proves that the server
-  /// answers and lets us in.
+  /// AUTH and SELECT where needed, a name that `CLIENT LIST` shows, and PING, whose reply proves that the server
+  /// answers and lets us in: one that has too many clients sends a single error, whatever it was asked.
   private func logIn(_ wire: Wire, _ deadline: Deadline) throws {
     var commands: [Command] = []
     if let secret = endpoint.secret {
@@ -203,7 +203,9 @@ public final class Session {
         Command([.text("AUTH")] + (endpoint.user.map { [.text($0)] } ?? []) + [.text(secret.text)]))
     }
     if endpoint.database != 0 { commands.append(Command("SELECT", .integer(endpoint.database))) }
+    let required = commands.count
     commands.append(Command("CLIENT", "SETNAME", "ironforge"))
+    commands.append(Command("PING"))
     var bytes: [UInt8] = []
     for command in commands { command.encode(digest: nil, into: &bytes) }
     var replies: [Reply] = []
@@ -226,8 +228,8 @@ public final class Session {
         throw isLogin && refusal.code != "LOADING"
           ? RedisError.loginRefused(endpoint: endpoint.description, refusal) : RedisError.server(refusal)
       }
-      // A user may lack the right to name itself, and proxies do not know the command; neither matters.
-      if index == replies.count - 1 { continue }
+      // A user may lack the right to these two, and proxies may not know them; neither matters.
+      if index >= required { continue }
       throw RedisError.server(refusal)
     }
   }

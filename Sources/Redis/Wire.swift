@@ -69,7 +69,13 @@ final class Wire {
     var deadline = Self.deadline(patience)
     while true {
       if sent < bytes.count {
-        sent += try socket.transmit(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        do {
+          sent += try socket.transmit(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        } catch {
+          // The server may have said why before it closed: too many clients, a request that is too large.
+          while try receive(until: total, &replies), replies.count < total {}
+          throw error
+        }
       }
       if try receive(until: total, &replies) { deadline = Self.deadline(patience) }
       if replies.count == total && sent == bytes.count { return }
