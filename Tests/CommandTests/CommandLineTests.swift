@@ -51,7 +51,9 @@ import Testing
     #expect(try await Ironforge.run(["config", "check", "--json", "-o", "json"]).exitCode == 0)
   }
 
-  @Test(arguments: [("bash", "complete "), ("zsh", "#compdef ironforge"), ("fish", "complete -c 'ironforge'")])
+  @Test(arguments: [
+    ("bash", "complete "), ("zsh", "#compdef ironforge"), ("fish", "complete -c 'ironforge'"),
+  ])
   func completionsAreMadeForEachShell(shell: String, expected: String) async throws {
     let result = try await Ironforge.run(["--generate-completion-script", shell])
     #expect(result.exitCode == 0)

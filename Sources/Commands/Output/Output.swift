@@ -100,16 +100,16 @@ struct RowWriter<Row: TableRow>: Sendable {
 
   /// Prints one row.
   mutating func append(_ row: Row) throws {
-    var encoder = encoder
-    try output.write { encoder.append(row, to: &$0) }
-    self.encoder = encoder
+    var bytes: [UInt8] = []
+    encoder.append(row, to: &bytes)
+    try output.write { $0 += bytes }
   }
 
   /// Ends the list. A `nextCursor` is told on stderr: more rows follow, and it is where to go on.
   mutating func finish(nextCursor: String? = nil) throws {
-    var encoder = encoder
-    try output.write { encoder.finish(to: &$0) }
-    self.encoder = encoder
+    var bytes: [UInt8] = []
+    encoder.finish(to: &bytes)
+    try output.write { $0 += bytes }
     output.remember(nextCursor: nextCursor)
   }
 }
