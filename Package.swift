@@ -83,9 +83,11 @@ let package = Package(
     tests("RedisTests", ["Redis"]),
     tests("LedgerTests", ["Ledger", "Fixtures"]),
     tests("MigrationsTests", ["Migrations"]),
-    tests("ConfigurationTests", ["Configuration"]),
+    tests("ConfigurationTests", ["Configuration", "Primitives"]),
     tests("SandboxTests", ["Sandbox"]),
-    tests("CommandTests", ["Commands", "ironforge"]),
+    tests(
+      "CommandTests",
+      ["Commands", "ironforge", "Primitives", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     tests("ArchitectureTests"),
   ]
 )

@@ -1,25 +1,26 @@
-public import Configuration
+import Configuration
 import Glibc
+import Sandbox
 import Synchronization
 
 /// What a command works with: its output, the configuration, the signals.
 ///
 /// Made once a run. Further resources are added by extensions, each in a file of its own; nothing is opened, read or
 /// looked up before a command asks for it.
-public final class CommandContext: Sendable {
+final class CommandContext: Sendable {
   /// The options that every command takes.
-  public let options: GlobalOptions
+  let options: GlobalOptions
   /// Where the command prints.
-  public let output: Output
+  let output: Output
   /// SIGINT and SIGTERM.
-  public let signals = Signals.shared
+  let signals = Signals.shared
 
   private let loaded = Mutex<LoadedConfiguration?>(nil)
   /// What a signal cancels, for as long as the command runs.
   let registrations = Mutex<[Signals.Registration]>([])
 
   /// For one run with `options`.
-  public init(_ options: GlobalOptions) {
+  init(_ options: GlobalOptions) {
     self.options = options
     let isColored = !options.hasNoColor && terminalTakesColor()
     let messages = Messages(asJSON: options.output == .json, isQuiet: options.isQuiet, isColored: isColored)
@@ -28,12 +29,12 @@ public final class CommandContext: Sendable {
   }
 
   /// Notes and warnings.
-  public var messages: Messages { output.messages }
+  var messages: Messages { output.messages }
 
   /// The configuration, read when it is first asked for.
   ///
   /// - Throws: ``ConfigurationFailure``, also when any value is wrong.
-  public func configuration() throws(ConfigurationFailure) -> LoadedConfiguration {
+  func configuration() throws(ConfigurationFailure) -> LoadedConfiguration {
     try loadConfiguration().validated()
   }
 
@@ -43,13 +44,18 @@ public final class CommandContext: Sendable {
     let fresh = try LoadedConfiguration.load(
       ConfigurationRequest(
         databaseURL: options.databaseURL, redisURL: options.redisURL, file: options.config,
-        sandbox: sandboxURLs))
+        sandbox: Self.runningSandbox))
     loaded.withLock { $0 = fresh }
     return fresh
   }
 
+  /// The servers of the sandbox that runs in `directory`, for the last place in the order of precedence.
+  @Sendable private static func runningSandbox(in directory: String) throws -> SandboxURLs? {
+    try Sandbox.running(in: directory).map { (database: $0.databaseURL, redis: $0.redisURL) }
+  }
+
   /// Begins to show how far the work is. `total` counts items, where it is known.
-  public func progress(_ label: String, total: Int64? = nil) -> Progress {
+  func progress(_ label: String, total: Int64? = nil) -> Progress {
     Progress(label, total: total, mode: options.progress, messages: messages)
   }
 }

@@ -13,7 +13,7 @@ struct CommandPath: Equatable {
 
 /// Follows `arguments` down the tree of commands.
 func commandPath(
-  _ arguments: [String], from root: any ParsableCommand.Type = Ironforge.self
+  _ arguments: [String], from root: any ParsableCommand.Type = RootCommand.self
 ) -> CommandPath {
   var path = CommandPath()
   var command = root

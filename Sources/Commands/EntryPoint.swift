@@ -3,24 +3,24 @@ import Glibc
 import Primitives
 
 /// A command of IronForge: parses its arguments, calls one function of the domain, renders.
-public protocol IronforgeCommand: AsyncParsableCommand {
+protocol IronforgeCommand: AsyncParsableCommand {
   var global: GlobalOptions { get }
   /// Does the work. To end with data printed and another exit code than 0, throw `ExitCode(.found)` and the like.
   func run(in context: CommandContext) async throws
 }
 
 extension IronforgeCommand {
-  public func run() async throws { try await run(in: CommandContext(global)) }
+  func run() async throws { try await run(in: CommandContext(global)) }
 }
 
 /// Runs the command that `arguments` (without the name of the program) ask for, and returns its exit code.
 public func runIronforge(_ arguments: [String]) async -> Int32 {
   // Writes to a reader that has gone shall fail, not kill: what was being done must end in order.
   signal(SIGPIPE, SIG_IGN)
-  if arguments == ["--version"] { return printPlain(Ironforge.versionText) }
+  if arguments == ["--version"] { return printPlain(RootCommand.versionText) }
   var command: any ParsableCommand
   do {
-    command = try Ironforge.parseAsRoot(arguments)
+    command = try RootCommand.parseAsRoot(arguments)
   } catch {
     return reportUsage(error, arguments)
   }
@@ -72,14 +72,14 @@ private func report(_ error: any Error, _ context: CommandContext) -> Int32 {
 
 /// Help and versions go to stdout with exit code 0, a wrong command line to stderr with 64.
 private func reportUsage(_ error: any Error, _ arguments: [String]) -> Int32 {
-  guard Ironforge.exitCode(for: error) != .success else {
-    return printPlain(Ironforge.fullMessage(for: error))
+  guard RootCommand.exitCode(for: error) != .success else {
+    return printPlain(RootCommand.fullMessage(for: error))
   }
   let asJSON = wantsJSON(arguments)
   let messages = Messages(asJSON: asJSON, isQuiet: false, isColored: false)
   let path = commandPath(arguments)
   let help = (["ironforge"] + path.names + ["--help"]).joined(separator: " ")
-  var report = ErrorReport(usage: Ironforge.message(for: error), hint: "see `\(help)`")
+  var report = ErrorReport(usage: RootCommand.message(for: error), hint: "see `\(help)`")
   if let word = path.unknown {
     report.message = "unknown command '\(word)'"
     if let suggestion = path.suggestion { report.hint = "did you mean `\(suggestion)`? see `\(help)`" }
@@ -91,7 +91,7 @@ private func reportUsage(_ error: any Error, _ arguments: [String]) -> Int32 {
 private func printPlain(_ text: String) -> Int32 {
   var stream = FileStream(STDOUT_FILENO, bufferSize: 65_536)
   do {
-    try stream.write { $0 += text.utf8 + "\n".utf8 }
+    try stream.write { $0 += (text + "\n").utf8 }
     try stream.flush()
     return 0
   } catch is ReaderGone {

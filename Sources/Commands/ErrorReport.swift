@@ -12,7 +12,14 @@ struct ErrorReport: Sendable, Equatable {
   /// Further members of the JSON object.
   var details: [String: JSON] = [:]
 
-  init(_ failure: some Failure) {
+  init(_ error: any Error) {
+    guard let failure = error as? any Failure else {
+      code = "unexpected"
+      message = "\(error)"
+      hint = "this should not happen; please report it together with the command line"
+      exitCode = FailureKind.unexpected.rawValue
+      return
+    }
     code = failure.code
     message = failure.message
     hint = failure.hint
@@ -20,18 +27,6 @@ struct ErrorReport: Sendable, Equatable {
     exitCode = failure.kind.rawValue
     if case .invalid(let problems)? = failure as? ConfigurationFailure {
       details["problems"] = .array(problems.map(\.json))
-    }
-  }
-
-  /// Any error that is no `Failure`: nobody foresaw it.
-  init(_ error: any Error) {
-    if let failure = error as? any Failure {
-      self.init(failure)
-    } else {
-      code = "unexpected"
-      message = "\(error)"
-      hint = "this should not happen; please report it with the command line"
-      exitCode = FailureKind.unexpected.rawValue
     }
   }
 
@@ -66,5 +61,5 @@ extension ConfigurationProblem {
 
 extension ExitCode {
   /// Ends a command that has printed its data with the exit code of `kind`, without an error message.
-  public init(_ kind: FailureKind) { self.init(kind.rawValue) }
+  init(_ kind: FailureKind) { self.init(kind.rawValue) }
 }

@@ -1,22 +1,24 @@
-public import ArgumentParser
+import ArgumentParser
 
 /// The options that every command takes.
-public struct GlobalOptions: ParsableArguments, Sendable {
+struct GlobalOptions: ParsableArguments, Sendable {
   @Option(
-    name: [.short, .customLong("output")],
-    help: ArgumentHelp("How data is printed.", valueName: "text|json|csv"))
+    name: [.customShort("o"), .customLong("output")],
+    help: ArgumentHelp("How data is printed.", valueName: "format"))
   var outputName: OutputFormat?
 
   @Flag(name: .customLong("json"), help: "Short for --output json.")
   var isJSON = false
 
-  @Flag(name: [.short, .customLong("quiet")], help: "Say nothing on stderr unless something is wrong.")
+  @Flag(
+    name: [.customShort("q"), .customLong("quiet")],
+    help: "Say nothing on stderr unless something is wrong (a list's next_cursor with --json still shows).")
   var isQuiet = false
 
   @Flag(name: .customLong("no-color"), help: "No colours, as with NO_COLOR set.")
   var hasNoColor = false
 
-  @Option(help: ArgumentHelp("When progress is shown on stderr.", valueName: "auto|json|none"))
+  @Option(help: ArgumentHelp("When progress is shown on stderr.", valueName: "mode"))
   var progress = ProgressMode.auto
 
   @Option(help: ArgumentHelp("The configuration file to read.", valueName: "file"), completion: .file())
@@ -33,12 +35,12 @@ public struct GlobalOptions: ParsableArguments, Sendable {
   @Flag(name: .customLong("no-input"), help: "Never ask a question.")
   var hasNoInput = false
 
-  public init() {}
+  init() {}
 
   /// How data is printed.
-  public var output: OutputFormat { isJSON ? .json : outputName ?? .text }
+  var output: OutputFormat { isJSON ? .json : outputName ?? .text }
 
-  public func validate() throws {
+  func validate() throws {
     if isJSON, let outputName, outputName != .json {
       throw ValidationError("--json and --output \(outputName.rawValue) contradict each other.")
     }

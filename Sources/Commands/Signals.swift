@@ -1,14 +1,14 @@
 import Glibc
-public import Primitives
+import Primitives
 import Synchronization
 
 /// SIGINT and SIGTERM: the first asks the work to stop at the next safe place, the second ends the process at once.
 ///
 /// Until the first ``onStop(_:)`` the signals keep their default action, so that a command without anything to save
 /// ends as any other program does.
-public final class Signals: Sendable {
+final class Signals: Sendable {
   /// The signals of this process.
-  public static let shared = Signals()
+  static let shared = Signals()
 
   private let state = Mutex(State())
 
@@ -21,14 +21,14 @@ public final class Signals: Sendable {
   private init() {}
 
   /// The signal that asked to stop; nil while none has come.
-  public var received: Int32? {
+  var received: Int32? {
     let number = firstSignal.load(ordering: .acquiring)
     return number == 0 ? nil : number
   }
 
   /// Runs `cancel` on a thread of its own when the first signal comes, at once if it has come already. `cancel` makes
   /// waits end: `PQcancel`, or the cancellation of a task. Keep the result to take it back.
-  public func onStop(_ cancel: @escaping @Sendable () -> Void) throws -> Registration {
+  func onStop(_ cancel: @escaping @Sendable () -> Void) throws -> Registration {
     let token = try state.withLock { state in
       if !state.isInstalled {
         try install()
@@ -45,7 +45,7 @@ public final class Signals: Sendable {
   /// Refuses to go on after a signal; to be asked at every safe place.
   ///
   /// - Throws: a failure of kind `interrupted` or `terminated`.
-  public func check() throws(SimpleFailure) {
+  func check() throws(SimpleFailure) {
     if let signal = received { throw Self.failure(for: signal) }
   }
 
@@ -56,7 +56,7 @@ public final class Signals: Sendable {
   }
 
   /// Keeps a cancellation registered as long as it is referenced.
-  public final class Registration: Sendable {
+  final class Registration: Sendable {
     private let signals: Signals
     private let token: Int
 
@@ -70,7 +70,8 @@ public final class Signals: Sendable {
 
   private func install() throws {
     var ends: [Int32] = [0, 0]
-    guard pipe2(&ends, O_CLOEXEC) == 0 else { throw Self.cannotInstall(errno) }
+    guard pipe(&ends) == 0 else { throw Self.cannotInstall(errno) }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     wakeDescriptor.store(ends[1], ordering: .releasing)
     let reader = ends[0]
     var attributes = pthread_attr_t()

@@ -1,7 +1,7 @@
 import Glibc
 
-/// The URLs of a running sandbox.
-public typealias SandboxURLs = (database: String, redis: String?)
+/// The URLs of a running sandbox; nil for a server that does not run.
+public typealias SandboxURLs = (database: String?, redis: String?)
 
 /// Where to look for configuration.
 public struct ConfigurationRequest: Sendable {
@@ -16,14 +16,14 @@ public struct ConfigurationRequest: Sendable {
   public var directory: String
   /// The URLs of the sandbox that runs in a directory, nil when none does. Asked only when nothing else names a
   /// server.
-  public var sandbox: @Sendable (_ directory: String) -> SandboxURLs?
+  public var sandbox: @Sendable (_ directory: String) throws -> SandboxURLs?
   /// The last file to be looked for.
   public var systemFile = "/etc/ironforge/config.toml"
 
   public init(
     databaseURL: String? = nil, redisURL: String? = nil, file: String? = nil,
     environment: Environment = .process(), directory: String = ".",
-    sandbox: @escaping @Sendable (_ directory: String) -> SandboxURLs? = { _ in nil }
+    sandbox: @escaping @Sendable (_ directory: String) throws -> SandboxURLs? = { _ in nil }
   ) {
     self.databaseURL = databaseURL
     self.redisURL = redisURL

@@ -50,36 +50,36 @@ public struct LoadedConfiguration: Sendable {
 
   /// How to reach PostgreSQL. An empty string from `libpq` means that libpq finds its own `PG*` variables.
   ///
-  /// - Throws: ``ConfigurationFailure/databaseNotConfigured``.
-  public func database() throws(ConfigurationFailure) -> Sourced<String> {
-    guard let found = findDatabase() else { throw .databaseNotConfigured }
+  /// - Throws: ``ConfigurationFailure/databaseNotConfigured``, or what the look for a sandbox throws.
+  public func database() throws -> Sourced<String> {
+    guard let found = try findDatabase() else { throw ConfigurationFailure.databaseNotConfigured }
     return found
   }
 
   /// How to reach Redis; nil when nothing names one, which is fine for commands that need none.
-  public func findRedis() -> Sourced<String>? {
+  public func findRedis() throws -> Sourced<String>? {
     if !values.redis.url.isEmpty { return Sourced(values.redis.url, from: origins["redis.url"] ?? .default) }
-    guard let url = request.sandbox(request.directory)?.redis else { return nil }
+    guard let url = try request.sandbox(request.directory)?.redis else { return nil }
     return Sourced(url, from: .sandbox)
   }
 
   /// How to reach Redis, for commands that need it.
   ///
   /// - Throws: ``ConfigurationFailure/redisNotConfigured``.
-  public func redis() throws(ConfigurationFailure) -> Sourced<String> {
-    guard let found = findRedis() else { throw .redisNotConfigured }
+  public func redis() throws -> Sourced<String> {
+    guard let found = try findRedis() else { throw ConfigurationFailure.redisNotConfigured }
     return found
   }
 
   /// As ``database()``, nil when nothing names a server.
-  public func findDatabase() -> Sourced<String>? {
+  public func findDatabase() throws -> Sourced<String>? {
     if !values.database.url.isEmpty {
       return Sourced(values.database.url, from: origins["database.url"] ?? .default)
     }
     if Self.libpqVariables.contains(where: { request.environment[$0] != nil }) {
       return Sourced("", from: .libpq)
     }
-    guard let url = request.sandbox(request.directory)?.database else { return nil }
+    guard let url = try request.sandbox(request.directory)?.database else { return nil }
     return Sourced(url, from: .sandbox)
   }
 

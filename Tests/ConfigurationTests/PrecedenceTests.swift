@@ -51,12 +51,12 @@ import Testing
     let fromGeneral = try load("[database]\nurl = \"\"", environment: general, sandbox: sandbox)
     #expect(
       try fromGeneral.database() == Sourced("postgresql://general/db", from: .environment("DATABASE_URL")))
-    #expect(fromGeneral.findRedis() == Sourced("redis://general", from: .environment("REDIS_URL")))
+    #expect(try fromGeneral.findRedis() == Sourced("redis://general", from: .environment("REDIS_URL")))
     let fromLibpq = try load(environment: ["PGSERVICE": "wallet"], sandbox: sandbox)
     #expect(try fromLibpq.database() == Sourced("", from: .libpq))
     let fromSandbox = try load(environment: ["PGPASSWORD": "x", "PGHOST": ""], sandbox: sandbox)
     #expect(try fromSandbox.database() == Sourced("postgresql:///sandbox", from: .sandbox))
-    #expect(fromSandbox.findRedis() == Sourced("unix:///sandbox", from: .sandbox))
+    #expect(try fromSandbox.findRedis() == Sourced("unix:///sandbox", from: .sandbox))
   }
 
   @Test func withoutAServerTheErrorNamesTheSandbox() throws {
@@ -65,7 +65,7 @@ import Testing
     #expect(failure?.code == "database_not_configured")
     #expect(failure?.kind == .configuration)
     #expect(failure?.hint?.contains("ironforge sandbox up") == true)
-    #expect(loaded.findRedis() == nil)
+    #expect(try loaded.findRedis() == nil)
     #expect(throws: ConfigurationFailure.redisNotConfigured) { try loaded.redis() }
   }
 

@@ -20,7 +20,7 @@ struct ConfigShow: IronforgeCommand {
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func run(in context: CommandContext) async throws {
-    try context.output.render(ConfigurationListing(try context.configuration()))
+    try context.output.render(try ConfigurationListing(context.configuration()))
   }
 }
 
@@ -35,12 +35,12 @@ struct ConfigurationListing: Renderable {
   let file: String?
   let lines: [Line]
 
-  init(_ loaded: LoadedConfiguration) {
+  init(_ loaded: LoadedConfiguration) throws {
     file = loaded.file
-    lines = Setting.all.map { setting in
+    lines = try Setting.all.map { setting in
       var server: Sourced<String>?
       if setting.key == "url" {
-        server = setting.section == "database" ? loaded.findDatabase() : loaded.findRedis()
+        server = setting.section == "database" ? try loaded.findDatabase() : try loaded.findRedis()
       }
       if let server {
         return Line(setting: setting, value: .text(redacted(server.value)), origin: server.origin)
@@ -94,7 +94,7 @@ extension SettingValue {
     case .list(let texts): .array(texts.map(JSON.string))
     case .boolean(let flag): .bool(flag)
     case .integer(let number): .integer(Int64(number))
-    case .number(let number): .number(number)
+    case .number(let number): Int64(exactly: number).map(JSON.integer) ?? .number(number)
     }
   }
 

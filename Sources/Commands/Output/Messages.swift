@@ -1,15 +1,15 @@
 import Glibc
-public import Primitives
+import Primitives
 import Synchronization
 
 /// What is said on stderr: notes, warnings and progress. With JSON output each is one object on a line.
 ///
 /// A failing stderr is ignored: there is nobody left to tell.
-public final class Messages: Sendable {
+final class Messages: Sendable {
   /// Whether `--quiet` asks for silence unless something is wrong.
-  public let isQuiet: Bool
+  let isQuiet: Bool
   /// Whether stderr is a terminal.
-  public let isTerminal: Bool
+  let isTerminal: Bool
 
   private let asJSON: Bool
   private let isColored: Bool
@@ -22,7 +22,7 @@ public final class Messages: Sendable {
   }
 
   /// `isColored` concerns stderr, and needs a terminal.
-  public init(asJSON: Bool, isQuiet: Bool, isColored: Bool) {
+  init(asJSON: Bool, isQuiet: Bool, isColored: Bool) {
     self.asJSON = asJSON
     self.isQuiet = isQuiet
     isTerminal = isatty(STDERR_FILENO) == 1
@@ -31,13 +31,13 @@ public final class Messages: Sendable {
   }
 
   /// A note: how to go on, what was made. Not with `--quiet`. `fields` join the object with JSON output.
-  public func info(_ text: String, fields: [(key: String, value: JSON)] = []) {
+  func info(_ text: String, fields: [(key: String, value: JSON)] = []) {
     if isQuiet { return }
     asJSON ? object("info", text, fields) : line(terminalSafe(text, keepingLineBreaks: true))
   }
 
   /// Something is wrong but the work goes on.
-  public func warning(_ text: String, fields: [(key: String, value: JSON)] = []) {
+  func warning(_ text: String, fields: [(key: String, value: JSON)] = []) {
     asJSON
       ? object("warning", text, fields)
       : line(painted("warning:", "33") + " " + terminalSafe(text, keepingLineBreaks: true))
@@ -64,7 +64,7 @@ public final class Messages: Sendable {
   func progressLine(_ text: String?) {
     state.withLock { state in
       guard text != nil || state.hasProgressLine else { return }
-      emit(&state) { $0 += ("\r" + (text ?? "") + "\u{1B}[K").utf8 }
+      emit(Array(("\r" + (text ?? "") + "\u{1B}[K").utf8), &state)
       state.hasProgressLine = text != nil
     }
   }
@@ -76,17 +76,15 @@ public final class Messages: Sendable {
 
   private func write(_ body: (inout [UInt8]) -> Void) {
     state.withLock { state in
-      emit(&state) { out in
-        if state.hasProgressLine { out += "\r\u{1B}[K".utf8 }
-        body(&out)
-      }
+      var bytes: [UInt8] = []
+      if state.hasProgressLine { bytes += "\r\u{1B}[K".utf8 }
+      body(&bytes)
+      emit(bytes, &state)
       state.hasProgressLine = false
     }
   }
 
-  private func emit(_ state: inout State, _ body: (inout [UInt8]) -> Void) {
-    var bytes: [UInt8] = []
-    body(&bytes)
+  private func emit(_ bytes: [UInt8], _ state: inout State) {
     do {
       try state.stream.write { $0 += bytes }
     } catch {

@@ -1,20 +1,20 @@
 import Glibc
-public import Primitives
+import Primitives
 import Synchronization
 
 /// How data is printed.
-public enum OutputFormat: String, Sendable, CaseIterable {
+enum OutputFormat: String, Sendable, CaseIterable {
   case text, json, csv
 }
 
 /// Everything that a command prints: data on stdout in the format that was asked for, messages on stderr.
 ///
 /// Safe to use from several tasks; one call is never torn apart by another.
-public final class Output: Sendable {
+final class Output: Sendable {
   /// The format of data.
-  public let format: OutputFormat
+  let format: OutputFormat
   /// Where messages and progress go.
-  public let messages: Messages
+  let messages: Messages
 
   private let state: Mutex<State>
   private let isBold: Bool
@@ -25,7 +25,7 @@ public final class Output: Sendable {
   }
 
   /// `isColored` concerns stdout.
-  public init(format: OutputFormat, isColored: Bool, messages: Messages) {
+  init(format: OutputFormat, isColored: Bool, messages: Messages) {
     self.format = format
     self.messages = messages
     isBold = isColored
@@ -35,7 +35,7 @@ public final class Output: Sendable {
   /// Prints one thing.
   ///
   /// - Throws: when stdout cannot be written; let it pass to the caller, who knows what to do.
-  public func render(_ value: some Renderable) throws {
+  func render(_ value: some Renderable) throws {
     let encoder = encoder([], [])
     try state.withLock { state in
       try state.stream.write { encoder.appendDocument(value, to: &$0) }
@@ -43,19 +43,19 @@ public final class Output: Sendable {
   }
 
   /// Prints a list that is at hand. `nextCursor` says that more rows follow, see ``RowWriter/finish(nextCursor:)``.
-  public func render<Row: TableRow>(_ rows: some Sequence<Row>, nextCursor: String? = nil) throws {
+  func render<Row: TableRow>(_ rows: some Sequence<Row>, nextCursor: String? = nil) throws {
     var writer = list(of: Row.self)
     for row in rows { try writer.append(row) }
     try writer.finish(nextCursor: nextCursor)
   }
 
   /// Begins a list whose rows come one after the other.
-  public func list<Row: TableRow>(of type: Row.Type) -> RowWriter<Row> {
+  func list<Row: TableRow>(of type: Row.Type) -> RowWriter<Row> {
     RowWriter(self, encoder(Row.tableHeader, Row.csvHeader))
   }
 
   /// Writes what is buffered, and after it the cursor as stderr's last line. Called once, when the command is done.
-  public func finish() throws {
+  func finish() throws {
     try flush()
     guard let cursor = state.withLock({ $0.nextCursor }) else { return }
     if format == .json {
@@ -66,7 +66,7 @@ public final class Output: Sendable {
   }
 
   /// Writes what is buffered. Needed where a person should see the data before a longer wait.
-  public func flush() throws {
+  func flush() throws {
     try state.withLock { try $0.stream.flush() }
   }
 
@@ -89,7 +89,7 @@ public final class Output: Sendable {
 }
 
 /// A list while it is printed. Memory stays bounded however long the list is.
-public struct RowWriter<Row: TableRow>: Sendable {
+struct RowWriter<Row: TableRow>: Sendable {
   private let output: Output
   private var encoder: any RowEncoder
 
@@ -99,17 +99,17 @@ public struct RowWriter<Row: TableRow>: Sendable {
   }
 
   /// Prints one row.
-  public mutating func append(_ row: Row) throws {
-    var encoder = encoder
-    try output.write { encoder.append(row, to: &$0) }
-    self.encoder = encoder
+  mutating func append(_ row: Row) throws {
+    var bytes: [UInt8] = []
+    encoder.append(row, to: &bytes)
+    try output.write { $0 += bytes }
   }
 
   /// Ends the list. A `nextCursor` is told on stderr: more rows follow, and it is where to go on.
-  public mutating func finish(nextCursor: String? = nil) throws {
-    var encoder = encoder
-    try output.write { encoder.finish(to: &$0) }
-    self.encoder = encoder
+  mutating func finish(nextCursor: String? = nil) throws {
+    var bytes: [UInt8] = []
+    encoder.finish(to: &bytes)
+    try output.write { $0 += bytes }
     output.remember(nextCursor: nextCursor)
   }
 }

@@ -2,7 +2,7 @@ import Primitives
 import Synchronization
 
 /// When progress is shown.
-public enum ProgressMode: String, Sendable, CaseIterable {
+enum ProgressMode: String, Sendable, CaseIterable {
   /// A line on a terminal, once the work has lasted a second.
   case auto
   /// NDJSON events on stderr, anywhere.
@@ -75,7 +75,7 @@ struct ProgressMeter: Sendable {
 }
 
 /// Shows how far a piece of work is, as `--progress` asks. Cheap to call for every item or chunk.
-public final class Progress: Sendable {
+final class Progress: Sendable {
   private let messages: Messages
   private let mode: ProgressMode
   private let meter: Mutex<ProgressMeter>
@@ -88,7 +88,7 @@ public final class Progress: Sendable {
   }
 
   /// `done` items are done, counted from the start.
-  public func update(done: Int64) {
+  func update(done: Int64) {
     guard mode != .none else { return }
     let now = monotonicNanoseconds()
     meter.withLock { meter in
@@ -103,7 +103,7 @@ public final class Progress: Sendable {
   }
 
   /// Takes the line away; with `json` tells the last state.
-  public func finish() {
+  func finish() {
     switch mode {
     case .auto: messages.progressLine(nil)
     case .json:

@@ -1,13 +1,13 @@
-public import Primitives
+import Primitives
 
 /// One column of a table in text and CSV.
-public struct TableColumn: Sendable, ExpressibleByStringLiteral {
+struct TableColumn: Sendable, ExpressibleByStringLiteral {
   /// The key of the JSON object, and the name in a CSV header; in text upper-case with blanks.
-  public let key: String
+  let key: String
   /// Whether the values are numbers, which line up at their right end.
-  public let isNumeric: Bool
+  let isNumeric: Bool
 
-  public init(stringLiteral key: String) {
+  init(stringLiteral key: String) {
     self.key = key
     isNumeric = false
   }
@@ -18,13 +18,13 @@ public struct TableColumn: Sendable, ExpressibleByStringLiteral {
   }
 
   /// A column of numbers.
-  public static func number(_ key: String) -> TableColumn { TableColumn(key, isNumeric: true) }
+  static func number(_ key: String) -> TableColumn { TableColumn(key, isNumeric: true) }
 
   var title: String { key.uppercased().split(separator: "_").joined(separator: " ") }
 }
 
 /// What a command prints as a whole: one thing, or a document of several parts.
-public protocol Renderable: Sendable {
+protocol Renderable: Sendable {
   /// The document for `--output json`.
   var json: JSON { get }
   /// A sentence or a table for people, without the last line break.
@@ -34,7 +34,7 @@ public protocol Renderable: Sendable {
 }
 
 /// What a list prints, one row after the other. A row on its own prints as a list of names and values.
-public protocol TableRow: Renderable {
+protocol TableRow: Renderable {
   static var tableHeader: [TableColumn] { get }
   /// The cells for people, as many as the header has: sizes and durations in human units.
   var tableRow: [String] { get }
@@ -43,16 +43,16 @@ public protocol TableRow: Renderable {
 }
 
 extension TableRow {
-  public static var csvHeader: [String] { tableHeader.map(\.key) }
+  static var csvHeader: [String] { tableHeader.map(\.key) }
 
-  public var text: String {
+  var text: String {
     let width = Self.tableHeader.map { displayWidth($0.key) }.max() ?? 0
     return zip(Self.tableHeader, tableRow).map { column, cell in
       padded(column.key, to: width) + "  " + terminalSafe(cell)
     }.joined(separator: "\n")
   }
 
-  public var csv: (header: [String], rows: [[String]]) { (Self.csvHeader, [csvRow]) }
+  var csv: (header: [String], rows: [[String]]) { (Self.csvHeader, [csvRow]) }
 
   /// The values of `json` under the keys of the header, as scripts want them.
   var csvRow: [String] { Self.csvHeader.map { json[$0]?.plainText ?? "" } }
@@ -60,7 +60,7 @@ extension TableRow {
 
 extension JSON {
   /// The member of an object.
-  public subscript(key: String) -> JSON? {
+  subscript(key: String) -> JSON? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.key == key }?.value
   }

@@ -139,7 +139,7 @@ struct CSVEncoder: RowEncoder {
 }
 
 /// A table as text, for documents that hold one.
-public func table(_ header: [TableColumn], _ rows: [[String]]) -> String {
+func table(_ header: [TableColumn], _ rows: [[String]]) -> String {
   var encoder = TableEncoder(header, isBold: false)
   var out: [UInt8] = []
   for row in rows { encoder.append(cells: row, to: &out) }

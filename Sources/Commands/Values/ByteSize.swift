@@ -1,5 +1,5 @@
 /// A size for people, three digits at most: `812 B`, `1.5 MB`, `24 GB`. A kB is 1024 bytes, as PostgreSQL counts.
-public func humanSize(bytes: Int64) -> String {
+func humanSize(bytes: Int64) -> String {
   let units = ["B", "kB", "MB", "GB", "TB", "PB", "EB"]
   var unit = 0
   // Tenths, rounded half up at the last step only.

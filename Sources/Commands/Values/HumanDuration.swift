@@ -1,9 +1,9 @@
-public import ArgumentParser
+import ArgumentParser
 
 /// A length of time as people write it: `7d`, `15m`, `1h30m`, `10s`, `500ms`.
-public struct HumanDuration: Sendable, Hashable, ExpressibleByArgument, CustomStringConvertible {
+struct HumanDuration: Sendable, Hashable, ExpressibleByArgument, CustomStringConvertible {
   /// The length.
-  public let duration: Duration
+  let duration: Duration
 
   /// Largest first, as they follow each other in a text; milliseconds before minutes, whose unit begins the same.
   private static let units: [(name: String, milliseconds: Int64)] = [
@@ -14,7 +14,7 @@ public struct HumanDuration: Sendable, Hashable, ExpressibleByArgument, CustomSt
   private static let limit: Int64 = 36_525 * 86_400_000
 
   /// Whole numbers, each with its unit, larger units first; nil for anything else, and over a hundred years.
-  public init?(argument: String) {
+  init?(argument: String) {
     var rest = argument.utf8[...]
     var total: Int64 = 0
     var unitsLeft = Self.units[...]
@@ -34,16 +34,13 @@ public struct HumanDuration: Sendable, Hashable, ExpressibleByArgument, CustomSt
     duration = .milliseconds(total)
   }
 
-  /// A default of an option.
-  init(seconds: Int64) { duration = .seconds(seconds) }
+  var description: String { humanDuration(duration) }
 
-  public var description: String { humanDuration(duration) }
-
-  public static var defaultCompletionKind: CompletionKind { .default }
+  static var defaultCompletionKind: CompletionKind { .default }
 }
 
 /// A duration for people, two units at most: `12 ms`, `1.5 s`, `3 min 20 s`, `2 d 4 h`.
-public func humanDuration(_ duration: Duration) -> String {
+func humanDuration(_ duration: Duration) -> String {
   let (seconds, attoseconds) = duration.components
   if seconds < 0 { return "0 ms" }
   let milliseconds = attoseconds / 1_000_000_000_000_000

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Primitives
+import Testing
+
+@testable import Commands
+
+@Suite struct ErrorReportTests {
+  @Test func aFailureIsTheObjectOfTheContract() {
+    let failure = SimpleFailure(
+      .refused, code: "insufficient_funds", message: "The wallet holds 3.", hint: "Send less.",
+      isRetryable: true)
+    #expect(
+      ErrorReport(failure).json.description == """
+        {"error":{"code":"insufficient_funds","message":"The wallet holds 3.","hint":"Send less.","retryable":true,\
+        "exit_code":4}}
+        """)
+  }
+
+  @Test func anUnforeseenErrorExits1() {
+    struct Odd: Error {}
+    let report = ErrorReport(Odd())
+    #expect(report.code == "unexpected")
+    #expect(report.exitCode == 1)
+  }
+
+  @Test(arguments: [FailureKind.found, .partial, .configuration, .targetMissed])
+  func anExitCodeIsThatOfItsKind(kind: FailureKind) {
+    #expect(ExitCode(kind).rawValue == kind.rawValue)
+  }
+
+  @Test(arguments: [
+    (
+      ["config", "shwo"], CommandPath(names: ["config"], unknown: "shwo", suggestion: "ironforge config show")
+    ),
+    (["config", "show", "x"], CommandPath(names: ["config", "show"])), (["--bad"], CommandPath()),
+    (["zzzzzz"], CommandPath(unknown: "zzzzzz")), (["help", "x"], CommandPath()),
+  ])
+  func theWordsOfACommandLineAreFollowed(arguments: [String], path: CommandPath) {
+    #expect(commandPath(arguments) == path)
+  }
+}
