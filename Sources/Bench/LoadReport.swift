@@ -30,7 +30,9 @@ public struct LoadReport: Sendable {
   public let generatorWarning: String?
 
   public var errors: Int { errorsByCode.values.reduce(0, +) }
-  public var requestsPerSecond: Double { Bench.seconds(duration) > 0 ? Double(requests) / seconds(duration) : 0 }
+  public var requestsPerSecond: Double {
+    Bench.seconds(duration) > 0 ? Double(requests) / seconds(duration) : 0
+  }
   public var errorRate: Double { requests > 0 ? Double(errors) / Double(requests) : 0 }
   /// The share of requests that were answered as they should be.
   public var availability: Double { requests > 0 ? 1 - errorRate : 0 }

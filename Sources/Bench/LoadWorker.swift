@@ -5,7 +5,8 @@ internal import Primitives
 /// What one worker, or all together, measured.
 struct LoadSample: Sendable {
   /// Latencies in microseconds, three significant digits.
-  var latencies = Histogram<UInt64>(highestTrackableValue: 3_600_000_000, numberOfSignificantValueDigits: .three)
+  var latencies = Histogram<UInt64>(
+    highestTrackableValue: 3_600_000_000, numberOfSignificantValueDigits: .three)
   var requests = 0
   var errors: [String: Int] = [:]
   /// How far behind its schedule a request of an open loop was sent, at worst.

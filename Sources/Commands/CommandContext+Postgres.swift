@@ -1,7 +1,6 @@
 import Configuration
 import Ledger
 import Postgres
-import Sandbox
 import Synchronization
 
 extension CommandContext {
@@ -42,13 +41,4 @@ extension SessionOptions {
       statementTimeout: .seconds(database.statementTimeoutSeconds),
       lockTimeout: .seconds(database.lockTimeoutSeconds))
   }
-}
-
-/// The URLs of a directory's running sandbox. A sandbox that cannot be read is no sandbox here: the command then
-/// says that no database is configured, and `ironforge sandbox status` says what is wrong with it.
-func sandboxURLs(_ directory: String) -> SandboxURLs? {
-  guard let addresses = try? Sandbox.running(in: directory), let database = addresses.databaseURL else {
-    return nil
-  }
-  return SandboxURLs(database: database, redis: addresses.redisURL)
 }

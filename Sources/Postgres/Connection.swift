@@ -31,7 +31,8 @@ public actor Connection: PooledConnection {
   /// - Parameter deadline: for the whole of it; `options.connectTimeout` bounds each host as well.
   /// - Throws: what `Session.init` throws.
   public static func connect(
-    to target: ConnectionString, options: SessionOptions = SessionOptions(), deadline: Deadline = .distantFuture
+    to target: ConnectionString, options: SessionOptions = SessionOptions(),
+    deadline: Deadline = .distantFuture
   ) async throws -> Connection {
     var options = options
     options.connectTimeout = min(options.connectTimeout, deadline.remaining)

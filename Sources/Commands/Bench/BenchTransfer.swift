@@ -29,7 +29,8 @@ struct BenchTransfer: IronforgeCommand {
   @Option(help: ArgumentHelp("How long to run before measuring.", valueName: "time"))
   var warmup = HumanDuration(seconds: 1)
 
-  @Option(help: ArgumentHelp("Transfers a second over all connections; a closed loop if absent.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("Transfers a second over all connections; a closed loop if absent.", valueName: "n"))
   var rate: Double?
 
   @Option(help: ArgumentHelp("Among how many wallets money moves, 2 to 100000.", valueName: "n"))
@@ -38,10 +39,16 @@ struct BenchTransfer: IronforgeCommand {
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func validate() throws {
-    guard (1...1000).contains(connections) else { throw ValidationError("--connections must be from 1 to 1000.") }
-    guard (2...100_000).contains(wallets) else { throw ValidationError("--wallets must be from 2 to 100000.") }
+    guard (1...1000).contains(connections) else {
+      throw ValidationError("--connections must be from 1 to 1000.")
+    }
+    guard (2...100_000).contains(wallets) else {
+      throw ValidationError("--wallets must be from 2 to 100000.")
+    }
     guard duration.duration > .zero else { throw ValidationError("--duration must be longer than nothing.") }
-    if let rate, !(rate > 0 && rate <= 1e6) { throw ValidationError("--rate must be above 0, up to 1000000.") }
+    if let rate, !(rate > 0 && rate <= 1e6) {
+      throw ValidationError("--rate must be above 0, up to 1000000.")
+    }
   }
 
   func run(in context: CommandContext) async throws {

@@ -23,7 +23,8 @@ struct LoadReportView: Renderable {
     [
       "requests": .integer(Int64(report.requests)), "errors": .integer(Int64(report.errors)),
       "errors_by_code": .object(
-        report.errorsByCode.sorted { $0.key < $1.key }.map { (key: $0.key, value: .integer(Int64($0.value))) }),
+        report.errorsByCode.sorted { $0.key < $1.key }.map { (key: $0.key, value: .integer(Int64($0.value))) }
+      ),
       "duration_seconds": .number(seconds), "requests_per_second": .number(report.requestsPerSecond),
       "error_rate": .number(report.errorRate), "availability": .number(report.availability),
       "latency_ms": .object(latencies.map { (key: $0.name, value: .number($0.milliseconds)) }),
@@ -61,7 +62,10 @@ struct LoadReportView: Renderable {
     let targetRows = report.targets.map {
       [$0.name, rounded($0.value), rounded($0.target), String($0.isOK)]
     }
-    return (["name", "value", "target", "ok"], [["requests", String(report.requests), "", ""]] + latencyRows + targetRows)
+    return (
+      ["name", "value", "target", "ok"],
+      [["requests", String(report.requests), "", ""]] + latencyRows + targetRows
+    )
   }
 
   /// Three digits after the point, without the zeros at the end.

@@ -15,7 +15,8 @@ struct TransferList: IronforgeCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Only transfers of this status.", valueName: TransferStatus.allCases.map(\.rawValue).joined(separator: "|")))
+      "Only transfers of this status.",
+      valueName: TransferStatus.allCases.map(\.rawValue).joined(separator: "|")))
   var status: TransferStatus?
 
   @Option(help: ArgumentHelp("Only transfers from or to this wallet.", valueName: "wallet"))

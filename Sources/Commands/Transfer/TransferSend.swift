@@ -31,7 +31,8 @@ struct TransferSend: IronforgeCommand {
   @Option(help: ArgumentHelp("The currency's code.", valueName: "code"))
   var currency: String
 
-  @Option(help: ArgumentHelp("The idempotency key, 1 to 200 bytes; made and printed if absent.", valueName: "key"))
+  @Option(
+    help: ArgumentHelp("The idempotency key, 1 to 200 bytes; made and printed if absent.", valueName: "key"))
   var key: String?
 
   @Option(help: ArgumentHelp("A note that is stored with the transfer.", valueName: "text"))

@@ -34,6 +34,9 @@ struct HumanDuration: Sendable, Hashable, ExpressibleByArgument, CustomStringCon
     duration = .milliseconds(total)
   }
 
+  /// A default of an option.
+  init(seconds: Int64) { duration = .seconds(seconds) }
+
   var description: String { humanDuration(duration) }
 
   static var defaultCompletionKind: CompletionKind { .default }

@@ -39,9 +39,13 @@ struct WalletBalance: IronforgeCommand {
   }
 
   /// The currency that was asked for is there with zero when the wallet never held it.
-  private func chosen(_ assets: [AssetRecord], _ ledger: Ledger) throws -> [(currency: Currency, asset: Asset)] {
+  private func chosen(_ assets: [AssetRecord], _ ledger: Ledger) throws -> [(
+    currency: Currency, asset: Asset
+  )] {
     guard let currency else { return assets.map { ($0.currency, $0.asset) } }
-    if let held = assets.first(where: { $0.currency.code == currency }) { return [(held.currency, held.asset)] }
+    if let held = assets.first(where: { $0.currency.code == currency }) {
+      return [(held.currency, held.asset)]
+    }
     return [(try ledger.requireCurrency(currency), .none)]
   }
 }
