@@ -105,8 +105,9 @@ public struct RunningProgram: Sendable {
       task.cancel()
     }
     defer { limit.cancel() }
+    let result: ProgramResult
     do {
-      return try await withTaskCancellationHandler {
+      result = try await withTaskCancellationHandler {
         try await task.value
       } onCancel: {
         task.cancel()
@@ -115,5 +116,8 @@ public struct RunningProgram: Sendable {
       guard task.isCancelled else { throw error }
       throw TestFailure("Killed after \(timeout): \(command)")
     }
+    // A killed program is no error to the spawning library.
+    guard !task.isCancelled else { throw TestFailure("Killed after \(timeout): \(command)") }
+    return result
   }
 }
