@@ -1,0 +1,103 @@
+/// The layers of docs/architecture.md: which modules a target may import. Arrows point down only.
+struct Layers {
+  /// Modules of the system; not Foundation, whose formatters and locales cost every command its start-up time.
+  static let system: Set<String> = ["Glibc", "Musl", "Synchronization", "FoundationEssentials", "Dispatch"]
+
+  private let allowed: [String: Set<String>]
+
+  init(_ allowed: [String: Set<String>]) {
+    self.allowed = allowed
+  }
+
+  /// A target stands below every target that it is listed for.
+  static let ironforge = Layers([
+    "Primitives": [],
+    "Wallet": ["Primitives"],
+    "ConnectionPool": ["Primitives"],
+    // Nobody else sees the C libraries.
+    "Postgres": ["CLibpq", "ConnectionPool", "Primitives"],
+    "Redis": ["CHiredis", "ConnectionPool", "Primitives"],
+    "Ledger": ["Wallet", "Postgres", "Primitives"],
+    "Migrations": ["Postgres", "Primitives"],
+    "Configuration": ["Primitives", "TOMLKit"],
+    "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
+    "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
+    "Sandbox": ["Primitives", "Subprocess", "SystemPackage"],
+    "Commands": [
+      "Bench", "Configuration", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet", "Postgres",
+      "Redis", "Primitives", "ArgumentParser",
+    ],
+    "ironforge": ["Commands"],
+  ])
+
+  /// What files of the target may import, or nil for a target that the table does not know.
+  func imports(of target: String) -> Set<String>? {
+    allowed[target].map { $0.union(Self.system) }
+  }
+
+  /// The targets of the table.
+  var targets: Set<String> { Set(allowed.keys) }
+
+  /// Two targets that reach each other, which no order of layers allows.
+  var cycle: String? {
+    targets.sorted().first { reachable(from: $0).contains($0) }
+  }
+
+  /// What the manifest's `layer("Name", […])` asks for beyond the table.
+  func violations(ofManifest text: String) -> [Violation] {
+    let characters = Array(text)
+    let mark = Array("layer(")
+    var found: [Violation] = []
+    for start in characters.indices
+    where characters[start...].starts(with: mark) && (start == 0 || characters[start - 1].isWhitespace) {
+      var names = Self.strings(in: characters[start...])
+      guard !names.isEmpty else { continue }
+      let target = names.removeFirst()
+      let line = characters[..<start].count(where: \.isNewline) + 1
+      let extra = Set(names).subtracting(allowed[target] ?? [])
+      found += extra.sorted().map {
+        Violation(file: "Package.swift", line: line, text: "\(target) must not depend on \($0)")
+      }
+    }
+    return found
+  }
+
+  /// The string literals up to the closing parenthesis, without those that name a package or a path.
+  private static func strings(in call: ArraySlice<Character>) -> [String] {
+    var depth = 0
+    var strings: [String] = []
+    var current: String?
+    var label = ""
+    for character in call {
+      if var text = current {
+        if character == "\"" {
+          if !label.hasSuffix("package:") { strings.append(text) }
+          current = nil
+          label = ""
+        } else {
+          text.append(character)
+          current = text
+        }
+        continue
+      }
+      if character == "\"" { current = "" }
+      if !character.isWhitespace { label.append(character == "\"" ? " " : character) }
+      if label.last == " " { label.removeLast() }
+      if character == "(" { depth += 1 }
+      if character == ")" {
+        depth -= 1
+        if depth == 0 { break }
+      }
+    }
+    return strings
+  }
+
+  private func reachable(from target: String) -> Set<String> {
+    var found: Set<String> = []
+    var open = Array(allowed[target] ?? [])
+    while let next = open.popLast() {
+      if found.insert(next).inserted { open += allowed[next] ?? [] }
+    }
+    return found
+  }
+}
