@@ -87,7 +87,12 @@ struct ServerSearch: Sendable {
     return versions.sorted(by: >).map { "\(packagedPostgres)/\($0)/bin" }
   }
 
-  private func programs(at directory: String) -> PostgresPrograms? {
+  private func programs(at place: String) -> PostgresPrograms? {
+    // Links in PATH are followed: beside the real program lie the others of the same version, and its libraries.
+    guard let program = try? Files.realPath(place + "/postgres"),
+      let slash = program.lastIndex(of: "/")
+    else { return nil }
+    let directory = String(program[..<slash])
     guard ["postgres", "initdb", "pg_ctl", "psql"].allSatisfy({ Files.isExecutable("\(directory)/\($0)") }),
       let version = version(of: directory)
     else { return nil }

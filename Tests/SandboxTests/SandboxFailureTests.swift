@@ -32,6 +32,16 @@ import Testing
     try await sandbox.destroy()
   }
 
+  @Test func linksInThePathAreFollowed() throws {
+    let temporary = try TemporaryDirectory("links")
+    let installed = try ServerSearch.current().postgres(forData: nil)
+    for program in ["postgres", "initdb"] {
+      #expect(symlink(installed.path(of: program), temporary.file(program)) == 0)
+    }
+    let search = ServerSearch(chosen: nil, path: [temporary.path])
+    #expect(try search.postgres(forData: nil) == installed)
+  }
+
   @Test func dataOfAnotherVersionIsNotTouched() throws {
     let search = ServerSearch.current()
     let installed = try search.postgres(forData: nil)

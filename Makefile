@@ -1,0 +1,39 @@
+# demo test build release bench lint format clean
+.DEFAULT_GOAL := build
+.PHONY: demo test build release bench lint format clean deps
+
+SWIFT ?= swift
+
+# Start-up is what a one-shot command is judged by: the Swift library is linked statically, at a fixed address
+# (no PIE, so no relocations to process), without unused sections and symbols.
+RELEASE := -c release --static-swift-stdlib --product ironforge -Xswiftc -use-ld=lld \
+	-Xlinker -no-pie -Xlinker --gc-sections -Xlinker -s
+
+deps:
+	@scripts/install-deps.sh
+
+build: deps
+	$(SWIFT) build
+
+release: deps
+	$(SWIFT) build $(RELEASE)
+	@ls -l .build/release/ironforge
+
+test: deps
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --parallel
+
+demo: release
+	scripts/demo.sh
+
+bench: release
+	scripts/bench.sh
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+format:
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+
+clean:
+	$(SWIFT) package clean
