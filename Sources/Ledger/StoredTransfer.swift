@@ -4,15 +4,12 @@ internal import Wallet
 
 /// Reads a stored transfer out of a row.
 enum StoredTransfer {
-  /// The columns that `decode` reads, from a transfer `t` and its entries `debit` and `credit`.
+  /// The columns that `decode` reads, from a transfer `t`. Its entries are found by the ids that are made from
+  /// its own.
   static let columns = """
     t.from_wallet_id, t.to_wallet_id, t.currency, t.amount, t.kind, t.status, t.code, t.memo,
-      debit.balance_after, credit.balance_after
-    """
-  /// Finds the entries of `t` by the ids that are made from its own.
-  static let joins = """
-    left join transactions debit on debit.id = ironforge.entry_id(t.id, 1)
-      left join transactions credit on credit.id = ironforge.entry_id(t.id, 2)
+      (select e.balance_after from transactions e where e.id = ironforge.entry_id(t.id, 1)) as debit,
+      (select e.balance_after from transactions e where e.id = ironforge.entry_id(t.id, 2)) as credit
     """
   static let types: [DataType] = [
     .uuid, .uuid, .text, .numeric, .text, .text, .text, .text, .numeric, .numeric,

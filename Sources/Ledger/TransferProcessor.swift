@@ -16,6 +16,8 @@ public final class TransferProcessor {
   private let shouldStop: () -> Bool
   private var identifiers = IdentifierGenerator()
   private var session: Session?
+  /// Chunks that the session has carried out.
+  private var chunks = 0
 
   /// - Parameters:
   ///   - connect: opens a session. The first failure to connect is final; after a loss it is tried again.
@@ -105,13 +107,23 @@ public final class TransferProcessor {
     if let session, session.isOpen { return session }
     let opened = try connect()
     session = opened
+    chunks = 0
     return opened
+  }
+
+  /// BEGIN. A session that comes to its second chunk will see many, and is told to keep its plans: in a round
+  /// trip of its own, because a setting is rolled back with its transaction. Behind a pooler the session is
+  /// another one each time, and the settings end with the transaction.
+  private func opening(_ session: Session) throws(PostgresError) -> [BoundStatement] {
+    defer { chunks += 1 }
+    if chunks == 1, !session.isPooled { try session.query(TransferStatements.settle(false)) }
+    return session.beginning() + (chunks > 0 && session.isPooled ? [TransferStatements.settle(true)] : [])
   }
 
   private func run(
     _ chunk: TransferChunk, on session: Session, _ attempt: inout Attempt
   ) throws(PostgresError) -> [TransferOutcome] {
-    let rows = try session.pipeline(session.beginning() + chunk.reading(locked: true)).suffix(2)
+    let rows = try session.pipeline(try opening(session) + chunk.reading(locked: true)).suffix(2)
     FaultPoint.afterLocks.reach()
     let view = try chunk.view(assets: rows[rows.startIndex], facts: rows[rows.startIndex + 1])
     var fold = TransferFold(view, identifiers: identifiers)

@@ -2,17 +2,21 @@ internal import Postgres
 
 /// What a chunk of transfers sends, in this order: lock, read, write.
 enum TransferStatements {
-  static let all = [lock, look, read, createAssets, write]
+  static let all = [lock, look, read, settle, createAssets, write]
 
-  /// Locks the assets of a chunk in one order, by wallet and currency, whatever the direction of the transfers.
-  /// The locking node stands above the sort, so that rows are locked as they are sorted. Keys do not change.
+  /// Locks the assets of a chunk in the order in which they are sent: by wallet and currency, whatever the
+  /// direction of the transfers. The subquery locks, so it cannot be merged into a join, and runs once for each
+  /// key in turn.
   static let lock = Statement(
     """
-    select wallet_id, currency, balance, held, version, updated_at
-    from assets
-    where (wallet_id, currency) in (select w, c from unnest($1::uuid[], $2::text[]) as k (w, c))
-    order by wallet_id, currency
-    for no key update
+    select a.*
+    from unnest($1::uuid[], $2::text[]) as k (wallet_id, currency)
+    cross join lateral (
+      select a.wallet_id, a.currency, a.balance, a.held, a.version, a.updated_at
+      from assets a
+      where a.wallet_id = k.wallet_id and a.currency = k.currency
+      for no key update
+    ) a
     """,
     parameters: [.uuidArray, .textArray],
     columns: [.uuid, .text, .numeric, .numeric, .int8, .timestamptz])
@@ -30,21 +34,40 @@ enum TransferStatements {
   /// Reads everything else that the rules need, one row a request. A statement of its own after the locks: its
   /// snapshot is then younger than the locks, and sees what those who held them before have committed.
   /// Identity (the key) is read here and not before, or two requests with one key could both find it free.
+  /// Each subquery is one descent of an index, whatever the planner thinks of the tables' sizes: LIMIT keeps it
+  /// from becoming a join that reads a table whole.
   static let read = Statement(
     """
-    select clock_timestamp(), scale, source.kind, source.status, destination.kind, destination.status,
-      t.id, \(StoredTransfer.columns)
+    select clock_timestamp(), (select scale from currencies where code = r.currency),
+      source.kind, source.status, destination.kind, destination.status, t.*
     from unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[]) with ordinality
       as r (key, from_id, to_id, currency, position)
-    left join currencies c on c.code = r.currency
-    left join wallets source on source.id = r.from_id
-    left join wallets destination on destination.id = r.to_id
-    left join transfers t on t.key = r.key
-    \(StoredTransfer.joins)
+    left join lateral (
+      select kind, status from wallets where id = r.from_id limit 1
+    ) source on true
+    left join lateral (
+      select kind, status from wallets where id = r.to_id limit 1
+    ) destination on true
+    left join lateral (
+      select t.id, \(StoredTransfer.columns)
+      from transfers t
+      where t.key = r.key
+      limit 1
+    ) t on true
     order by r.position
     """,
     parameters: [.textArray, .uuidArray, .uuidArray, .textArray],
     columns: [.timestamptz, .int2, .text, .text, .text, .text, .uuid] + StoredTransfer.types)
+
+  /// Set once on a session that runs many chunks. Generic plans: planning costs more than running, and the
+  /// server's estimate for arrays never lets it settle for them. Nested loops over indexes: a plan is kept while
+  /// tables grow, and one that was made when they were empty would read them whole for ever.
+  static let settle = Statement(
+    """
+    select set_config('plan_cache_mode', 'force_generic_plan', $1), set_config('enable_hashjoin', 'off', $1),
+      set_config('enable_mergejoin', 'off', $1), set_config('enable_seqscan', 'off', $1),
+      set_config('jit', 'off', $1)
+    """, parameters: [.bool], columns: [.text, .text, .text, .text, .text])
 
   /// Creates assets that did not exist when the chunk was locked. Somebody else may have created one since
   /// (unique violation), or frozen or closed the wallet: then the row is missing and the entries are refused by

@@ -59,7 +59,6 @@ extension Ledger {
     select t.id, t.key, c.scale, \(StoredTransfer.columns)
     from transfers t
     join currencies c on c.code = t.currency
-      \(StoredTransfer.joins)
     where t.id = $1
     """, parameters: [.uuid], columns: transferTypes)
 
@@ -68,7 +67,6 @@ extension Ledger {
     select t.id, t.key, c.scale, \(StoredTransfer.columns)
     from transfers t
     join currencies c on c.code = t.currency
-      \(StoredTransfer.joins)
     where t.key = $1
     """, parameters: [.text], columns: transferTypes)
 
@@ -83,7 +81,6 @@ extension Ledger {
       limit $3
     ) t
     join currencies c on c.code = t.currency
-      \(StoredTransfer.joins)
     order by t.id desc
     """, parameters: [.text, .uuid, .int8], columns: transferTypes)
 
@@ -112,7 +109,6 @@ extension Ledger {
     from candidates
     join transfers t on t.id = candidates.id
     join currencies c on c.code = t.currency
-      \(StoredTransfer.joins)
     where $1::text is null or t.status = $1
     order by t.id desc
     limit $3
