@@ -5,9 +5,11 @@
 SWIFT ?= swift
 
 # Start-up is what a one-shot command is judged by: the Swift library is linked statically, at a fixed address
-# (no PIE, so no relocations to process), without unused sections and symbols.
+# (no PIE, so fewer relocations), without unused sections and symbols. libstdc++, which the Swift runtime needs, is
+# found in a directory that holds nothing but its archive: loading the shared one costs 0.7 ms of 7 at every start.
+STATIC_LIBRARIES := .build/static-libraries
 RELEASE := -c release --static-swift-stdlib --product ironforge -Xswiftc -use-ld=lld \
-	-Xlinker -no-pie -Xlinker --gc-sections -Xlinker -s
+	-Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES) -Xlinker -no-pie -Xlinker --gc-sections -Xlinker -s
 
 deps:
 	@scripts/install-deps.sh
@@ -16,6 +18,9 @@ build: deps
 	$(SWIFT) build
 
 release: deps
+	@mkdir -p $(STATIC_LIBRARIES)
+	@archive=$$(clang -print-file-name=libstdc++.a); \
+	if [ -f "$$archive" ]; then ln -sf "$$archive" $(STATIC_LIBRARIES)/libstdc++.a; fi
 	$(SWIFT) build $(RELEASE)
 	@ls -l .build/release/ironforge
 

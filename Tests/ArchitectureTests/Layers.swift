@@ -19,7 +19,7 @@ struct Layers {
     "Redis": ["CHiredis", "ConnectionPool", "Primitives"],
     "Ledger": ["Wallet", "Postgres", "Primitives"],
     "Migrations": ["Postgres", "Primitives"],
-    "Configuration": ["Primitives", "TOMLKit"],
+    "Configuration": ["Primitives"],
     "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["Primitives", "Subprocess", "SystemPackage"],

@@ -85,7 +85,7 @@ struct SourceFile {
     for (index, line) in lines.enumerated() {
       for mark in ["TODO", "FIXME"] where line.contains(mark) { found.append(violation(index + 1, mark)) }
     }
-    for index in tokens.indices.dropLast() {
+    for index in tokens.indices.dropLast() where tokens[index + 1].touchesPrevious {
       let pair = "\(tokens[index].text)\(tokens[index + 1].text)"
       if ["fatalError(", "try!", "as!"].contains(pair) { found.append(violation(tokens[index].line, pair)) }
     }

@@ -83,6 +83,7 @@ import Testing
       let s = "try! as! fatalError()"
       x as? Int
       a != b
+      if try !done() {}
       """
     #expect(file(text).leftoverViolations.map(\.line) == [1, 2, 3, 4])
   }

@@ -1,32 +1,32 @@
-/// Swift source with every comment and every character of a literal blanked out, line by line in place, so that
+/// Swift source with every comment and every byte of a literal blanked out, line by line in place, so that
 /// what remains is code: braces count, words are words.
 struct SwiftText {
-  private(set) var code: [Character]
-  private let source: [Character]
+  private var code: [UInt8]
+  private let source: [UInt8]
   private var position = 0
 
   /// The code, with the lines of the source.
   static func code(of source: String) -> String {
     var text = SwiftText(source)
     text.scanCode(untilParenthesis: false)
-    return String(text.code)
+    return String(decoding: text.code, as: UTF8.self)
   }
 
   private init(_ source: String) {
-    self.source = Array(source)
+    self.source = Array(source.utf8)
     code = self.source
   }
 
+  private static let newline = UInt8(ascii: "\n")
+
   private func starts(_ text: String, at index: Int) -> Bool {
-    let characters = Array(text)
-    return index + characters.count <= source.count
-      && source[index..<(index + characters.count)].elementsEqual(characters)
+    source[index...].starts(with: text.utf8)
   }
 
-  /// Blanks `count` characters and moves past them; line ends stay.
+  /// Blanks `count` bytes and moves past them; line ends stay.
   private mutating func blank(_ count: Int = 1) {
-    for index in position..<min(position + count, source.count) where !source[index].isNewline {
-      code[index] = " "
+    for index in position..<min(position + count, source.count) where source[index] != Self.newline {
+      code[index] = UInt8(ascii: " ")
     }
     position = min(position + count, source.count)
   }
@@ -37,15 +37,15 @@ struct SwiftText {
     var depth = 0
     while position < source.count {
       if starts("//", at: position) {
-        while position < source.count, !source[position].isNewline { blank() }
+        while position < source.count, source[position] != Self.newline { blank() }
       } else if starts("/*", at: position) {
         scanBlockComment()
       } else if let hashes = literalHashes() {
         scanLiteral(hashes: hashes)
       } else {
         let character = source[position]
-        if isInterpolation, character == "(" { depth += 1 }
-        if isInterpolation, character == ")" {
+        if isInterpolation, character == UInt8(ascii: "(") { depth += 1 }
+        if isInterpolation, character == UInt8(ascii: ")") {
           if depth == 0 { return }
           depth -= 1
         }
@@ -73,8 +73,8 @@ struct SwiftText {
   /// The number of `#` before a quote that begins a literal here, or nil when none begins.
   private func literalHashes() -> Int? {
     var index = position
-    while index < source.count, source[index] == "#" { index += 1 }
-    return index < source.count && source[index] == "\"" ? index - position : nil
+    while index < source.count, source[index] == UInt8(ascii: "#") { index += 1 }
+    return index < source.count && source[index] == UInt8(ascii: "\"") ? index - position : nil
   }
 
   private mutating func scanLiteral(hashes: Int) {
@@ -93,7 +93,7 @@ struct SwiftText {
         blank()
       } else if starts("\\\(guards)", at: position) {
         blank(hashes + 2)
-      } else if quotes.count == 1, source[position].isNewline {
+      } else if quotes.count == 1, source[position] == Self.newline {
         // Not valid Swift; going on from here keeps the damage to a line.
         return
       } else {
@@ -103,15 +103,18 @@ struct SwiftText {
   }
 }
 
-/// A word, number or sign of blanked code, with its line.
+/// A word, number or sign of blanked code.
 struct Token: Equatable {
   let text: Substring
   let line: Int
+  /// Whether nothing lies between it and the token before: `try!` is two that touch, `try !done` is not.
+  let touchesPrevious: Bool
 
   static func all(in code: String) -> [Token] {
     var tokens: [Token] = []
     var line = 1
     var index = code.startIndex
+    var previousEnd: String.Index?
     while index < code.endIndex {
       let character = code[index]
       if character.isNewline { line += 1 }
@@ -123,7 +126,8 @@ struct Token: Equatable {
       if isWord(character) {
         while end < code.endIndex, isWord(code[end]) { end = code.index(after: end) }
       }
-      tokens.append(Token(text: code[index..<end], line: line))
+      tokens.append(Token(text: code[index..<end], line: line, touchesPrevious: previousEnd == index))
+      previousEnd = end
       index = end
     }
     return tokens
