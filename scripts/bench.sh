@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# The performance table of SPEC section 7 as far as it can be measured now: each figure beside its peer, on a
+# durable sandbox of its own, as medians of RUNS rounds in which the two take turns.
+#
+#   RUNS=5 scripts/bench.sh [P1 P2 P3]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+ironforge=$root/.build/release/ironforge
+bin=$(dirname "$(ls -1d /usr/lib/postgresql/*/bin/psql | sort -V | tail -n 1)")
+runs=${RUNS:-5}
+wanted=" ${*:-P1 P2 P3} "
+
+# Outside the repository: a file system of its own would not tell more, and nothing is left behind.
+work=$(mktemp -d /tmp/ironforge-bench.XXXXXX)
+cleanup() {
+  (cd "$work" && "$ironforge" sandbox down --quiet >/dev/null) || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+cd "$work"
+"$ironforge" sandbox up --quiet >/dev/null
+eval "$("$ironforge" sandbox env)"
+"$ironforge" migrate up --quiet --dir "$root/migrations" >/dev/null
+"$bin/psql" -X -q -d "$IRONFORGE_DATABASE_URL" -f "$root/Benchmarks/sql/setup.sql"
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+# Microseconds that a command takes, output thrown away.
+timed() {
+  local start=${EPOCHREALTIME/[.,]/}
+  "$@" >/dev/null 2>&1
+  echo $((${EPOCHREALTIME/[.,]/} - start))
+}
+report() { printf '%-3s %-46s %14s %-34s %14s %8s  %s\n' "$@"; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+
+report "" "ironforge" "" "peer" "" "ratio" "wanted"
+
+if [[ $wanted == *" P1 "* ]]; then
+  for _ in $(seq $((runs * 10))); do
+    timed "$ironforge" --version >>p1.ours
+    timed "$bin/psql" --version >>p1.peer
+  done
+  ours=$(median <p1.ours) peer=$(median <p1.peer)
+  report P1 "ironforge --version" "$ours us" "psql --version" "$peer us" "$(ratio "$ours" "$peer")" "<= 2"
+fi
+
+if [[ $wanted == *" P2 "* ]]; then
+  from=00000000-0000-7000-8000-000000000001 to=00000000-0000-7000-8000-000000000002
+  version=0
+  # The ledger's ids: UUIDv7 with the two last bits clear. Any will do, so long as they rise.
+  one_psql() {
+    version=$((version + 1))
+    local id
+    id=$(printf '01a00000-0000-7000-8000-%012x' $((version * 4)))
+    timed "$bin/psql" -X -q -d "$IRONFORGE_DATABASE_URL" -f "$root/Benchmarks/sql/transfer.sql" \
+      -v key="psql-$version" -v id="$id" -v from="$from" -v to="$to" -v version=$version \
+      -v from_balance=$((1000000000 - version)) -v to_balance=$((1000000000 + version)) >>p2.peer
+  }
+  one_ironforge() {
+    version=$((version + 1))
+    timed "$ironforge" transfer --from "$from" --to "$to" --amount 0.01 --currency USD \
+      --key "ironforge-$version" --quiet >>p2.ours
+  }
+  for _ in $(seq $((runs * 10))); do
+    one_ironforge
+    one_psql
+  done
+  # Every one of them must have counted, or the times mean nothing.
+  moved=$("$bin/psql" -X -A -t -d "$IRONFORGE_DATABASE_URL" -c "select version from assets where wallet_id = '$from'")
+  [[ $moved == "$version" ]] || { echo "P2: $moved of $version transfers arrived" >&2; exit 1; }
+  ours=$(median <p2.ours) peer=$(median <p2.peer)
+  report P2 "ironforge transfer, whole process" "$ours us" "psql, the same statements" "$peer us" \
+    "$(ratio "$ours" "$peer")" "<= 1.25"
+fi
+
+if [[ $wanted == *" P3 "* ]]; then
+  for _ in $(seq "$runs"); do
+    # A missed [targets] figure is exit 99 and no failure of this measurement.
+    "$ironforge" bench transfer --connections 8 --duration 5s --json >p3.json || [[ $? == 99 ]]
+    sed 's/.*"requests_per_second":\([0-9.]*\).*/\1/' p3.json >>p3.ours
+    "$bin/pgbench" -n -M prepared -c 8 -j 2 -T 6 -f "$root/Benchmarks/sql/naive.sql" "$IRONFORGE_DATABASE_URL" \
+      2>/dev/null | sed -n 's/^tps = \([0-9.]*\).*/\1/p' >>p3.peer
+  done
+  ours=$(median <p3.ours | cut -d. -f1) peer=$(median <p3.peer | cut -d. -f1)
+  report P3 "bench transfer, 8 connections" "$ours /s" "pgbench -c 8, seven statements" "$peer /s" \
+    "$(ratio "$ours" "$peer")" ">= 1.5"
+fi
