@@ -17,7 +17,7 @@ struct RootCommand: AsyncParsableCommand {
     version: versionText,
     subcommands: [
       TransferCommand.self, WalletCommand.self, UserCommand.self, CurrencyCommand.self, LedgerCommand.self,
-      SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
+      MigrateCommand.self, SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
     ]
   )
 }

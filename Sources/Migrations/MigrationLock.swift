@@ -43,7 +43,7 @@ extension Migrator {
       if deadline.hasPassed { throw MigrationError.locked(holder: holder) }
       if isFirst { onEvent(.waitingForLock(holder: holder)) }
       isFirst = false
-      sleep(for: min(Self.pollInterval, deadline.remaining))
+      try sleep(for: min(Self.pollInterval, deadline.remaining))
     }
   }
 
@@ -54,11 +54,18 @@ extension Migrator {
     session.rollback()
     do throws(PostgresError) { try session.query(MigrationStatements.unlock()) } catch { session.close() }
   }
-}
 
-/// Blocks this thread. Signals shorten the wait, which every caller can bear.
-func sleep(for duration: Duration) {
-  let (seconds, attoseconds) = duration.components
-  var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-  nanosleep(&time, nil)
+  /// Blocks this thread. A signal may wake it or another thread, hence the short naps.
+  ///
+  /// - Throws: `CancellationError` when the work shall stop.
+  func sleep(for duration: Duration) throws {
+    let deadline = Deadline.after(duration)
+    repeat {
+      try checkStop()
+      let (seconds, attoseconds) = min(Self.pollInterval, deadline.remaining).components
+      var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+      nanosleep(&time, nil)
+    } while !deadline.hasPassed
+    try checkStop()
+  }
 }

@@ -38,7 +38,7 @@ struct MigrationRun {
         else { throw error }
         let delay = Duration.milliseconds(min(200 << min(attempt - 1, 5), 5000) + Int.random(in: 0..<100))
         migrator.onEvent(.retrying(file: file.fileName, reason: cause.message, delay: delay))
-        sleep(for: delay)
+        try migrator.sleep(for: delay)
         attempt += 1
         wasInterrupted = true
       }
@@ -159,6 +159,7 @@ struct MigrationRun {
 
   /// Failures are placed in the file, apart from a cancellation: that is no fault of it.
   private func execute(_ sql: String, for statement: SQLStatement) throws {
+    try migrator.checkStop()
     do throws(PostgresError) {
       try session.simple(sql)
     } catch {

@@ -16,20 +16,29 @@ public struct Migrator {
   let session: Session
   let files: [MigrationFile]
   let options: MigrationOptions
+  let shouldStop: () -> Bool
   let onEvent: (MigrationEvent) -> Void
 
   /// - Parameters:
   ///   - session: a session outside a transaction; for `up` and `down` one that no pooler shares.
   ///   - files: as `MigrationDirectory.files()` gives them.
+  ///   - shouldStop: asked between statements and while waiting; true ends the work with `CancellationError`, in
+  ///     a state from which it can be carried on.
   ///   - onEvent: called while work is done.
   public init(
     session: Session, files: [MigrationFile], options: MigrationOptions = MigrationOptions(),
-    onEvent: @escaping (MigrationEvent) -> Void = { _ in }
+    shouldStop: @escaping () -> Bool = { false }, onEvent: @escaping (MigrationEvent) -> Void = { _ in }
   ) {
     self.session = session
     self.files = files
     self.options = options
+    self.shouldStop = shouldStop
     self.onEvent = onEvent
+  }
+
+  /// - Throws: `CancellationError` when the work shall stop.
+  func checkStop() throws {
+    if shouldStop() { throw CancellationError() }
   }
 
   /// Where each migration stands. Reads only.
