@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Foundation
 import Primitives
 import TestSupport
 import Testing
@@ -158,7 +158,7 @@ struct CopyAndStreamTests {
 
   @Test func aStreamCanBeLeftAndCanFail() async throws {
     try await withSession { session throws in
-      let rows = Statement("select g from generate_series(1, 10000000) g", columns: [.int4])
+      let rows = Statement("select generate_series(1, 10000000)", columns: [.int4])
       for stop in [1, 2, 5000] {
         var taken = 0
         let time = seconds {
@@ -170,7 +170,7 @@ struct CopyAndStreamTests {
           }
         }
         #expect(taken == stop)
-        #expect(time < 5)
+        #expect(time < 10)
         #expect(try answers(session))
       }
       let late = Statement("select 1 / (500 - g) from generate_series(1, 1000) g", columns: [.int4])

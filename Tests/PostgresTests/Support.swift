@@ -1,5 +1,8 @@
+import Dispatch
+import Foundation
 import Postgres
 import Primitives
+import Synchronization
 import TestSupport
 import Testing
 
@@ -76,4 +79,32 @@ struct Xorshift: RandomNumberGenerator {
     state ^= state << 17
     return state
   }
+}
+
+/// A thread that can be waited for.
+final class DetachedThread: Sendable {
+  private let done = DispatchSemaphore(value: 0)
+
+  fileprivate init(_ body: @escaping @Sendable () -> Void) {
+    Thread.detachNewThread { [done] in
+      body()
+      done.signal()
+    }
+  }
+
+  /// Blocks until the body has ended.
+  func wait() { done.wait() }
+}
+
+/// Runs `body` on a thread of its own.
+func detached(_ body: @escaping @Sendable () -> Void) -> DetachedThread {
+  DetachedThread(body)
+}
+
+/// A flag that threads share.
+final class Flag: Sendable {
+  private let value = Atomic<Bool>(false)
+
+  var isSet: Bool { value.load(ordering: .acquiring) }
+  func set() { value.store(true, ordering: .releasing) }
 }
