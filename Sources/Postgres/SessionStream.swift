@@ -53,5 +53,7 @@ extension Session {
     }
     if handle != nil { try takeSync(Deadline.after(statementBound)) }
     if let thrown { throw thrown }
+    // The body closed it, and has not seen all rows.
+    if handle == nil { throw PostgresError.connectionLost("the session is closed") }
   }
 }

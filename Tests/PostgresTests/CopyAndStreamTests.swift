@@ -132,12 +132,15 @@ struct CopyAndStreamTests {
       }
       try await withSession(database.url) { session throws in
         var rows = 0
-        _ = try? session.stream(Statement("select g from generate_series(1, 100000) g", columns: [.int4])()) {
-          _ in
-          rows += 1
-          session.close()
+        let numbers = Statement("select g from generate_series(1, 100000) g", columns: [.int4])
+        let error = failure {
+          try session.stream(numbers()) { _ in
+            rows += 1
+            session.close()
+          }
         }
         #expect(rows == 1)
+        #expect(error?.code == "connection_lost")
       }
     }
   }
