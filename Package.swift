@@ -79,7 +79,7 @@ let package = Package(
     tests("PrimitivesTests", ["Primitives"]),
     tests("WalletTests", ["Wallet"]),
     tests("ConnectionPoolTests", ["ConnectionPool"]),
-    tests("PostgresTests", ["Postgres"]),
+    tests("PostgresTests", ["Postgres", "Migrations"]),
     tests("RedisTests", ["Redis"]),
     tests("LedgerTests", ["Ledger", "Fixtures"]),
     tests("MigrationsTests", ["Migrations"]),

@@ -16,6 +16,9 @@ internal import Primitives
 /// the top of a section runs its statements one by one outside a transaction, for what PostgreSQL allows only
 /// there, such as `CREATE INDEX CONCURRENTLY`; write those so that they can be repeated (`IF NOT EXISTS`).
 ///
+/// Names without a schema mean schema `public`, whoever the role is. Settings and roles that a section sets end
+/// with it. COPY from standard input is not possible.
+///
 /// The text must be UTF-8. A byte order mark is dropped and CRLF counts as LF, so that the same file has the
 /// same checksum on every machine.
 public struct MigrationFile: Sendable, Equatable {

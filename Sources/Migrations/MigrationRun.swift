@@ -65,6 +65,9 @@ struct MigrationRun {
   private func attemptOnce(_ done: inout Int, _ wasInterrupted: inout Bool, _ start: Int64) throws {
     try session.withStatementTimeout(migrator.options.statementTimeout) {
       do {
+        // A role that is called as a schema, such as ironforge, would put its tables there: the default
+        // search_path begins with "$user".
+        try session.simple("set search_path = public")
         if section.isTransactional {
           try runInTransaction(from: done, start)
         } else {

@@ -102,7 +102,7 @@ public enum MigrationStatements {
     from pg_catalog.pg_index i
     join pg_catalog.pg_class c on c.oid = i.indexrelid
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    where i.indrelid = to_regclass($1) and c.relname = $2 and not i.indisvalid
+    where i.indrelid = to_regclass($1) and c.relname = $2::text and not i.indisvalid
     """, parameters: [.text, .text], columns: [.text])
 
   // An index that is being built right now is invalid, too, and no finding.

@@ -139,9 +139,8 @@ public struct Migrator {
   private func createRecordsIfMissing() throws {
     try session.transaction {
       if try session.query(MigrationStatements.recordsExist())[0].decode(0) { return }
-      if try !session.query(MigrationStatements.schemaExists())[0].decode(0, as: Bool.self) {
-        try session.query(MigrationStatements.createSchema())
-      }
+      let hasSchema: Bool = try session.query(MigrationStatements.schemaExists())[0].decode(0)
+      if !hasSchema { try session.query(MigrationStatements.createSchema()) }
       try session.query(MigrationStatements.createRecords())
     }
   }

@@ -92,7 +92,7 @@ extension Timestamp: PostgresArrayElement {
   public func encode(into bytes: inout [UInt8]) -> Bool {
     // Int64.min and .max mean -infinity and infinity to PostgreSQL; a clamped value stays between them.
     let (moment, overflow) = microseconds.subtractingReportingOverflow(postgresEpochMicroseconds)
-    appendBigEndian(overflow ? Int64.min + 1 : moment, to: &bytes)
+    appendBigEndian(overflow ? Int64.min + 1 : max(moment, Int64.min + 1), to: &bytes)
     return true
   }
 }

@@ -47,14 +47,17 @@ enum NumericFormat {
     guard sign == 0 || sign == negative, bytes.count == 8 + count * 2 else { return nil }
     if count == 0 { return 0 }
     guard weight >= count - 1, weight <= 9 else { return nil }
+    // Built up on its own side of zero: the least value has no positive counterpart.
+    let isNegative = sign == negative
     var value: Int128 = 0
     for index in 0...weight {
       let digit = index < count ? Int128(word(4 + index)) : 0
       let (scaled, overflow) = value.multipliedReportingOverflow(by: 10_000)
-      let (sum, tooLarge) = scaled.addingReportingOverflow(digit)
+      let (sum, tooLarge) =
+        isNegative ? scaled.subtractingReportingOverflow(digit) : scaled.addingReportingOverflow(digit)
       guard !overflow, !tooLarge else { return nil }
       value = sum
     }
-    return sign == negative ? -value : value
+    return value
   }
 }

@@ -20,6 +20,7 @@ extension Session {
     with function: (OpaquePointer?, UnsafePointer<CChar>?, Int) -> UnsafeMutablePointer<CChar>?
   ) throws(PostgresError) -> String {
     let connection = try live()
+    try requireNoNUL(text)
     guard let escaped = function(connection, text, text.utf8.count) else {
       throw .misuse("text that cannot be quoted")
     }

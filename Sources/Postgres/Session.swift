@@ -21,7 +21,7 @@ public final class Session {
   var handle: OpaquePointer?
   /// True behind a pooler such as PgBouncer, which refuses start-up options: the next transaction may run on
   /// another server connection, so nothing may be left behind on this one.
-  public let isPooled: Bool
+  public private(set) var isPooled = false
   public let options: SessionOptions
   /// Cancels the running statement from another thread.
   public let canceller: StatementCanceller
@@ -45,7 +45,6 @@ public final class Session {
     let opened: OpaquePointer
     do throws(PostgresError) {
       opened = try Self.open(target, options, startupOptions: true)
-      isPooled = false
     } catch {
       // No text of an error is looked at: a server that answered at once may have refused the options.
       let elapsed = Duration.nanoseconds(monotonicNanoseconds() - start)
@@ -62,6 +61,19 @@ public final class Session {
     statementBound = options.statementTimeout + SessionOptions.grace
     PQsetnonblocking(opened, 1)
     PQsetNoticeReceiver(opened, receiveNotice, Unmanaged.passUnretained(self).toOpaque())
+    if isPooled { try settleWhetherPooled() }
+  }
+
+  /// The first attempt can also have failed for a reason that was gone a moment later, such as a server that
+  /// was starting. A pooler shows itself by the process id that it makes up for its clients.
+  private func settleWhetherPooled() throws(PostgresError) {
+    let backend: Int32 = try query(Statement.backendPID())[0].decode(0)
+    guard backend == backendPID else { return }
+    isPooled = false
+    prepared = PreparedStatements(isEnabled: true)
+    try simple(
+      "set statement_timeout = \(options.statementTimeout.settingMilliseconds);"
+        + " set lock_timeout = \(options.lockTimeout.settingMilliseconds)")
   }
 
   deinit { close() }
@@ -102,9 +114,27 @@ public final class Session {
     defer { statementBound = before }
     if isPooled { return try body() }
     try simple("set statement_timeout = \(timeout.settingMilliseconds)")
-    let result = try body()
-    if isOpen { try simple("set statement_timeout = \(options.statementTimeout.settingMilliseconds)") }
+    let result: T
+    do {
+      result = try body()
+    } catch {
+      restoreStatementTimeout()
+      throw error
+    }
+    restoreStatementTimeout()
     return result
+  }
+
+  /// A session that cannot be put back is closed: the next statement would run without its bound.
+  private func restoreStatementTimeout() {
+    guard let handle, isOpen else { return }
+    // In a failed transaction nothing can be set, and its rollback takes the longer time-out back by itself.
+    if PQtransactionStatus(handle) == PQTRANS_INERROR { return }
+    do throws(PostgresError) {
+      try simple("set statement_timeout = \(options.statementTimeout.settingMilliseconds)")
+    } catch {
+      close()
+    }
   }
 
   private static func open(

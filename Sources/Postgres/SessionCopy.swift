@@ -11,9 +11,10 @@ extension Session {
   /// - Throws: `PostgresError`, and what `body` throws.
   @discardableResult
   public func copyIn(_ sql: String, _ body: (inout CopyWriter) throws -> Void) throws -> Int {
-    let connection = try live()
+    let connection = try idle()
+    try requireNoNUL(sql)
     canceller.begin()
-    defer { canceller.end() }
+    defer { endStatement() }
     guard PQsendQuery(connection, sql) == 1 else { throw lost() }
     try flush(Deadline.after(statementBound))
     try expect(PGRES_COPY_IN)
@@ -23,12 +24,10 @@ extension Session {
       try writer.finish()
     } catch {
       // The server answers with an error that only repeats this reason.
-      if handle != nil, PQputCopyEnd(connection, "the client gave up") == 1 {
-        do throws(PostgresError) { try finishSimple() } catch  where handle == nil { throw error } catch {}
-      }
+      if isOpen { abandonCopy() }
       throw error
     }
-    guard try putCopyEnd() else { throw lost() }
+    try putCopyEnd(nil)
     var loaded = 0
     var failed: PostgresError?
     while handle != nil, let result = try nextResult(Deadline.after(statementBound)) {
@@ -49,14 +48,16 @@ extension Session {
   ///
   /// - Throws: `PostgresError`, and what `body` throws.
   public func copyOut(_ sql: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-    let connection = try live()
+    let connection = try idle()
+    try requireNoNUL(sql)
     canceller.begin()
-    defer { canceller.end() }
+    defer { endStatement() }
     guard PQsendQuery(connection, sql) == 1 else { throw lost() }
     try flush(Deadline.after(statementBound))
     try expect(PGRES_COPY_OUT)
     var thrown: (any Error)?
-    receiving: while true {
+    // The body could close the session, and the connection with it.
+    receiving: while handle != nil {
       var buffer: UnsafeMutablePointer<CChar>?
       let length = PQgetCopyData(connection, &buffer, 1)
       switch length {
@@ -75,6 +76,7 @@ extension Session {
       default: break receiving
       }
     }
+    if handle == nil { throw thrown ?? PostgresError.connectionLost("the session is closed") }
     do throws(PostgresError) { try finishSimple() } catch { thrown = thrown ?? error }
     if let thrown { throw thrown }
   }
@@ -95,17 +97,26 @@ extension Session {
     throw error
   }
 
-  private func putCopyEnd() throws(PostgresError) -> Bool {
+  /// Ends a COPY that failed on this side. The server's answer only repeats the reason that is given here.
+  private func abandonCopy() {
+    do throws(PostgresError) {
+      try putCopyEnd("the client gave up")
+      try finishSimple()
+    } catch {
+      if case .server = error { return }
+      close()
+    }
+  }
+
+  /// Ends the data; with a reason, the server is to forget them.
+  private func putCopyEnd(_ reason: String?) throws(PostgresError) {
     let connection = try live()
     let deadline = Deadline.after(statementBound)
     while true {
-      let sent = PQputCopyEnd(connection, nil)
-      if sent == 1 {
-        try flush(deadline)
-        return true
-      }
-      if sent < 0 { return false }
-      if try wait(forWriting: true, deadline), PQconsumeInput(connection) == 0 { return false }
+      let sent = PQputCopyEnd(connection, reason)
+      if sent == 1 { return try flush(deadline) }
+      if sent < 0 { throw lost() }
+      if try wait(forWriting: true, deadline), PQconsumeInput(connection) == 0 { throw lost() }
     }
   }
 
@@ -113,6 +124,8 @@ extension Session {
   func putCopyData(_ bytes: [UInt8]) throws(PostgresError) {
     let connection = try live()
     let deadline = Deadline.after(statementBound)
+    // What libpq has buffered beyond the socket's room must go first, or it would grow without bound.
+    try flush(deadline)
     while true {
       let sent = bytes.withUnsafeBytes { raw in
         PQputCopyData(

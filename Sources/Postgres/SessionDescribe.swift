@@ -14,7 +14,7 @@ extension Session {
   ///
   /// For the test that compares every statement with its declaration.
   public func describe(_ sql: String) throws(PostgresError) -> StatementDescription {
-    let connection = try live()
+    let connection = try idle()
     guard PQsendPrepare(connection, "", sql, 0, nil) == 1 else { throw lost() }
     try finishSimple()
     guard PQsendDescribePrepared(connection, "") == 1 else { throw lost() }

@@ -25,10 +25,13 @@ public struct SessionOptions: Sendable {
 }
 
 extension Duration {
-  /// Whole milliseconds, rounded down, clamped to what PostgreSQL's time-out settings take.
+  /// Whole milliseconds, rounded up, because 0 means no time-out; clamped to what PostgreSQL's settings take.
   var settingMilliseconds: Int32 {
     let (seconds, attoseconds) = components
     let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-    return overflow ? .max : Int32(clamping: whole + attoseconds / 1_000_000_000_000_000)
+    if overflow { return seconds < 0 ? 0 : .max }
+    let (sum, tooLarge) = whole.addingReportingOverflow(
+      (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+    return tooLarge ? .max : max(0, Int32(clamping: sum))
   }
 }

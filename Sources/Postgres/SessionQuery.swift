@@ -33,8 +33,8 @@ extension Session {
   /// Sends a pipeline without waiting for it; `receive` must follow. In between the caller can compute while
   /// the server works.
   public func send(_ statements: [BoundStatement]) throws(PostgresError) -> PendingPipeline {
-    let connection = try live()
-    guard PQenterPipelineMode(connection) == 1 else { throw .misuse("another statement is still running") }
+    let connection = try idle()
+    guard PQenterPipelineMode(connection) == 1 else { throw lost() }
     canceller.begin()
     var steps: [PendingPipeline.Step] = []
     do throws(PostgresError) {
@@ -52,7 +52,7 @@ extension Session {
   /// - Throws: the first failure.
   public func receive(_ pending: PendingPipeline) throws(PostgresError) -> [Rows] {
     let deadline = Deadline.after(statementBound)
-    defer { canceller.end() }
+    defer { endStatement() }
     try flush(deadline)
     var results: [Rows] = []
     results.reserveCapacity(pending.steps.count)
@@ -123,6 +123,9 @@ extension Session {
       case PGRES_PIPELINE_ABORTED:
         outcome = .aborted
         PQclear(result)
+      case let status where Self.startsCopy(status):
+        PQclear(result)
+        throw refuseCopy()
       default:
         if case .failed = outcome {} else { outcome = .failed(failure(of: result)) }
         PQclear(result)
@@ -132,7 +135,8 @@ extension Session {
     return outcome
   }
 
-  private func takeSync(_ deadline: Deadline) throws(PostgresError) {
+  /// Reads the end of a pipeline and leaves pipeline mode.
+  func takeSync(_ deadline: Deadline) throws(PostgresError) {
     let connection = try live()
     guard let result = try nextResult(deadline) else { throw lost() }
     defer { PQclear(result) }

@@ -9,15 +9,19 @@ extension Session {
   ///
   /// - Throws: `PostgresError`, and what `body` throws.
   public func stream(_ bound: BoundStatement, _ body: (Row) throws -> Void) throws {
-    let connection = try live()
+    let connection = try idle()
     let parameters = try ParameterBuffer(bound)
+    // Outside pipeline mode libpq 15 would leave its single-row mode switched on for the next pipeline.
+    guard PQenterPipelineMode(connection) == 1 else { throw lost() }
     canceller.begin()
-    defer { canceller.end() }
+    defer { endStatement() }
     let oids = bound.statement.parameters.map(\.oid)
     let sent = parameters.withPointers { count, values, lengths, formats in
       PQsendQueryParams(connection, bound.statement.sql, count, oids, values, lengths, formats, 1)
     }
-    guard sent == 1, PQsetSingleRowMode(connection) == 1 else { throw lost() }
+    guard sent == 1, PQsetSingleRowMode(connection) == 1, PQpipelineSync(connection) == 1 else {
+      throw lost()
+    }
     try flush(Deadline.after(statementBound))
     var thrown: (any Error)?
     var isChecked = false
@@ -38,12 +42,18 @@ extension Session {
         }
         if thrown != nil { canceller.cancel() }
       case PGRES_COMMAND_OK: PQclear(result)
+      case let status where Self.startsCopy(status):
+        PQclear(result)
+        throw refuseCopy()
       default:
         let failure = failure(of: result)
         PQclear(result)
         thrown = thrown ?? failure
       }
     }
+    if handle != nil { try takeSync(Deadline.after(statementBound)) }
     if let thrown { throw thrown }
+    // The body closed it, and has not seen all rows.
+    if handle == nil { throw PostgresError.connectionLost("the session is closed") }
   }
 }

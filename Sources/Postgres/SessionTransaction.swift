@@ -12,18 +12,25 @@ public enum TransactionMode: Sendable {
 extension Session {
   /// Runs `body` inside a transaction: commits when it returns, rolls back when it throws.
   ///
-  /// - Throws: what `body` throws, and `PostgresError`. A `connectionLost` or `deadlineExceeded` that comes from
+  /// Transactions do not nest.
+  ///
+  /// - Throws: what `body` throws, and `PostgresError`; also where `body` has swallowed a server's error, because
+  ///   the server then answers COMMIT with a rollback. A `connectionLost` or `deadlineExceeded` that comes from
   ///   the COMMIT itself leaves the outcome unknown; callers who must know (money) send their own COMMIT.
   public func transaction<T>(_ mode: TransactionMode = .readCommitted, _ body: () throws -> T) throws -> T {
-    _ = try pipeline(beginning(mode))
+    if isInTransaction { throw PostgresError.misuse("a transaction inside a transaction") }
     let result: T
     do {
+      _ = try pipeline(beginning(mode))
       result = try body()
     } catch {
       rollback()
       throw error
     }
-    try query(Statement.commit())
+    guard try query(Statement.commit()).commandTag == "COMMIT" else {
+      throw PostgresError.server(
+        ServerError(sqlState: "25P02", message: "the transaction had failed and was rolled back"))
+    }
     return result
   }
 
@@ -54,9 +61,10 @@ extension Session {
   /// Runs SQL text without parameters by the simple protocol: several statements are allowed, rows are not
   /// returned. For migrations and session settings.
   public func simple(_ sql: String) throws(PostgresError) {
-    let connection = try live()
+    let connection = try idle()
+    try requireNoNUL(sql)
     canceller.begin()
-    defer { canceller.end() }
+    defer { endStatement() }
     guard PQsendQuery(connection, sql) == 1 else { throw lost() }
     try finishSimple()
   }
@@ -69,6 +77,9 @@ extension Session {
     while handle != nil, let result = try nextResult(deadline) {
       switch PQresultStatus(result) {
       case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY: break
+      case let status where Self.startsCopy(status):
+        PQclear(result)
+        throw refuseCopy()
       default: failed = failed ?? failure(of: result)
       }
       PQclear(result)

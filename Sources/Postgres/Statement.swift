@@ -32,6 +32,7 @@ public struct Statement: Sendable {
   public static let beginSnapshot = Statement("begin isolation level repeatable read, read only")
   public static let commit = Statement("commit")
   public static let rollback = Statement("rollback")
+  static let backendPID = Statement("select pg_backend_pid()", columns: [.int4])
 }
 
 /// A statement and the values of its parameters.

@@ -1,0 +1,198 @@
+import Foundation
+import Glibc
+import Migrations
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Postgres
+
+/// Sessions through PgBouncer in transaction mode.
+@Suite(.timeLimit(.minutes(2)))
+struct PoolerTests {
+  /// Runs PgBouncer in front of `database` and lends the URL that goes through it.
+  private func withPooler(
+    _ database: TestDatabase, settings: String = "", _ body: (String) async throws -> Void
+  ) async throws {
+    let directory = try TemporaryDirectory("pooler")
+    let free = try Listener()
+    let port = free.port
+    free.close()
+    let configuration = try directory.write(
+      """
+      [databases]
+      \(database.name) = host=\(database.address.host) port=\(database.address.port) user=ironforge
+      [pgbouncer]
+      listen_addr = 127.0.0.1
+      listen_port = \(port)
+      unix_socket_dir =
+      auth_type = any
+      pool_mode = transaction
+      default_pool_size = 2
+      \(settings)
+      """, to: "pgbouncer.ini")
+    // Like PostgreSQL it refuses to run as root.
+    let arguments = geteuid() == 0 ? ["-u", "postgres", configuration] : [configuration]
+    let pooler = try await Program("/usr/sbin/pgbouncer", arguments).start()
+    let url = "postgresql://ironforge@127.0.0.1:\(port)/\(database.name)"
+    do {
+      try await waitUntilReady(url)
+      try await body(url)
+    } catch {
+      try pooler.signal(SIGKILL)
+      throw error
+    }
+    try pooler.signal(SIGKILL)
+    _ = try await pooler.finish()
+  }
+
+  private func waitUntilReady(_ url: String) async throws {
+    let deadline = Deadline.after(.seconds(20))
+    while true {
+      do {
+        return try await withSession(url) { session in try session.simple("select 1") }
+      } catch {
+        if deadline.hasPassed { throw error }
+        try await Task.sleep(for: .milliseconds(50))
+      }
+    }
+  }
+
+  @Test func sessionsWorkAndLeaveNothingBehind() async throws {
+    try await withDatabase { database async throws in
+      try await withPooler(database) { url in
+        let options = SessionOptions(statementTimeout: .seconds(3), lockTimeout: .seconds(2))
+        try await withSession(url, options) { session throws in
+          let isPooled = session.isPooled
+          #expect(isPooled)
+          let mark = Statement("select $1::int8", parameters: [.int8], columns: [.int8])
+          for value in Int64(0)..<5 {
+            let found: Int64 = try session.query(mark(value))[0].decode(0)
+            #expect(found == value)
+          }
+          #expect(try scalar(session, "select count(*) from pg_prepared_statements", Int64.self) == 0)
+          let show =
+            "select concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'))"
+          try session.transaction {
+            let inside = try scalar(session, show, String.self)
+            #expect(inside == "3s 2s")
+          }
+          let outside = try scalar(session, show, String.self)
+          #expect(outside == "0 0")
+          let long = failure { try session.transaction { try session.simple("select pg_sleep(20)") } }
+          #expect(long?.code == "statement_timeout")
+          try session.simple("create table t (x int8)")
+          let loaded = try session.copyIn("copy t from stdin (format binary)") { writer in
+            for value in Int64(0)..<10_000 { try writer.row(value) }
+          }
+          #expect(loaded == 10_000)
+          var streamed = 0
+          try session.stream(Statement("select x from t", columns: [.int8])()) { _ in streamed += 1 }
+          #expect(streamed == 10_000)
+        }
+      }
+    }
+  }
+
+  @Test func cancellingWorksThroughThePooler() async throws {
+    try await withDatabase { database async throws in
+      try await withPooler(database) { url in
+        try await withSession(url) { session throws in
+          let canceller = session.canceller
+          let thread = detached {
+            usleep(200_000)
+            canceller.cancel()
+          }
+          let error = failure { try session.simple("select pg_sleep(20)") }
+          thread.wait()
+          if case .cancelled = error {} else { Issue.record("\(String(describing: error))") }
+          #expect(try answers(session))
+        }
+      }
+    }
+  }
+
+  /// With `ignore_startup_parameters = options` the pooler takes the options and drops them.
+  @Test func aPoolerThatHidesItselfIsSurvived() async throws {
+    try await withDatabase { database async throws in
+      try await withPooler(database, settings: "ignore_startup_parameters = options") { url in
+        try await withSession(url) { session throws in
+          let migrator = Migrator(session: session, files: [])
+          var error: MigrationError?
+          do { try migrator.up() } catch let caught as MigrationError { error = caught }
+          #expect(error?.code == "migration_needs_direct_connection")
+          #expect(try answers(session))
+        }
+      }
+    }
+  }
+
+  @Test func migrationsRefuseThePooler() async throws {
+    try await withDatabase { database async throws in
+      try await withPooler(database) { url in
+        try await withSession(url) { session throws in
+          let migrator = Migrator(session: session, files: [])
+          #expect(try migrator.status().isEmpty)
+          var error: MigrationError?
+          do { try migrator.up() } catch let caught as MigrationError { error = caught }
+          #expect(error?.kind == .configuration)
+        }
+      }
+    }
+  }
+
+  /// A server that refused the first attempt for another reason is no pooler.
+  @Test func aDirectServerIsNeverTakenForAPooler() async throws {
+    try await withDatabase { database async throws in
+      let address = database.address
+      let forwarder = try Forwarder(to: "\(address.host)/.s.PGSQL.\(address.port)")
+      let url =
+        "postgresql://ironforge@127.0.0.1:\(forwarder.port)/\(database.name)?sslmode=disable&gssencmode=disable"
+      try await withSession(url, SessionOptions(statementTimeout: .seconds(7), lockTimeout: .seconds(3))) {
+        session throws in
+        let isPooled = session.isPooled
+        #expect(!isPooled)
+        let settings =
+          "select concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'))"
+        #expect(try scalar(session, settings, String.self) == "7s 3s")
+      }
+    }
+  }
+}
+
+/// Closes the first connection at once, as a server that is just starting, and passes the second one on.
+private final class Forwarder: Sendable {
+  let port: UInt16
+
+  init(to path: String) throws {
+    let listener = try Listener()
+    port = listener.port
+    Thread.detachNewThread {
+      if let refused = listener.accept() { close(refused) }
+      guard let client = listener.accept(), let server = Self.connect(to: path) else { return }
+      listener.close()
+      Thread.detachNewThread { Self.pass(from: server, to: client) }
+      Self.pass(from: client, to: server)
+    }
+  }
+
+  private static func pass(from source: Int32, to target: Int32) {
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while case let count = read(source, &buffer, buffer.count), count > 0 {
+      if write(target, buffer, count) != count { break }
+    }
+    shutdown(target, Int32(SHUT_WR))
+  }
+
+  private static func connect(to path: String) -> Int32? {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
+    let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let status = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, length) }
+    }
+    return status == 0 ? descriptor : nil
+  }
+}
