@@ -98,7 +98,11 @@ import Testing
 
       let sleeper = Program("\(database.address.programs)/psql", ["-XAtc", "select pg_sleep(30)", url])
       let running = try await sleeper.start()
-      try await Task.sleep(for: .milliseconds(300))
+      let deadline = Deadline.after(.seconds(30))
+      let asleep = "select count(*) from pg_stat_activity where wait_event = 'PgSleep'"
+      while try await database.sql(asleep) == [["0"]] {
+        try #require(!deadline.hasPassed)
+      }
       proxy.cutAll()
       #expect(try await running.finish(timeout: .seconds(10)).exitCode == 2)
 

@@ -24,15 +24,15 @@ final class ProxyLoop: @unchecked Sendable {
         cutGeneration = state.cutGeneration
         endAll()
       }
-      serve(state)
+      serve(fault: state.fault)
     }
     endAll()
     for listener in listeners { close(listener) }
   }
 
-  private func serve(_ state: Proxy.State) {
+  private func serve(fault: ProxyFault) {
     var events = listeners.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-    for link in links { events += link.interests(fault: state.fault) }
+    for link in links { events += link.interests(fault: fault) }
     // Ten milliseconds bound how late a change of the fault is seen.
     guard poll(&events, nfds_t(events.count), 10) >= 0 || errno == EINTR else { return }
     var open: [ProxyLink] = []
@@ -43,20 +43,21 @@ final class ProxyLoop: @unchecked Sendable {
       case .open: open.append(link)
       case .ended: link.end()
       case .struck:
-        link.end()
+        // Before the client can notice, who may look at once.
         proxy?.state.withLock { state in
           state.strikes += 1
           if state.fault == fault { state.fault = .none }
         }
+        link.end()
       }
     }
     links = open
     for (index, listener) in listeners.enumerated() where events[index].revents != 0 {
-      admit(from: listener, accepts: state.accepts)
+      admit(from: listener)
     }
   }
 
-  private func admit(from listener: Int32, accepts: Bool) {
+  private func admit(from listener: Int32) {
     let client = accept(listener, nil, nil)
     guard client >= 0 else { return }
     guard fcntl(client, F_SETFD, FD_CLOEXEC) == 0, fcntl(client, F_SETFL, O_NONBLOCK) == 0 else {
@@ -68,6 +69,8 @@ final class ProxyLoop: @unchecked Sendable {
       case .unix(let path): .unix(path)
       case .tcp(let port): .tcp(port: port)
       }
+    // Asked only now: the state may have changed while poll waited for this very client.
+    let accepts = proxy?.state.withLock { $0.accepts } ?? false
     // A server that is down looks to the client as if it closed the connection.
     guard accepts, let server = (try? address.connect()) ?? nil else {
       close(client)
