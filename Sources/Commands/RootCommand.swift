@@ -17,7 +17,8 @@ struct RootCommand: AsyncParsableCommand {
     version: versionText,
     subcommands: [
       TransferCommand.self, WalletCommand.self, UserCommand.self, CurrencyCommand.self, LedgerCommand.self,
-      MigrateCommand.self, SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
+      MigrateCommand.self, FixturesCommand.self,
+      SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
     ]
   )
 }

@@ -16,18 +16,16 @@ extension Ledger {
           "a currency is 1 to 32 letters, digits, dots, hyphens or underscores, with a scale from 0 to 18",
         hint: "for example: ironforge currency add USD --scale 2")
     }
-    return try session.transaction {
-      let added = try session.query(Self.insertCurrency(currency.code, Int16(currency.scale)))
-      if added.affected == 1 { return true }
-      let scale = try session.query(Self.selectScale(currency.code)).first?.decode(0, as: Int16.self)
-      guard scale.map(Int.init) == currency.scale else {
-        throw SimpleFailure(
-          .refused, code: "currency_exists",
-          message: "currency \(currency.code) exists with scale \(scale ?? -1), which cannot change",
-          hint: "use another code for another scale")
-      }
-      return false
+    let added = try session.query(Self.insertCurrency(currency.code, Int16(currency.scale)))
+    if added.affected == 1 { return true }
+    let scale = try session.query(Self.selectScale(currency.code)).first?.decode(0, as: Int16.self)
+    guard scale.map(Int.init) == currency.scale else {
+      throw SimpleFailure(
+        .refused, code: "currency_exists",
+        message: "currency \(currency.code) exists with scale \(scale ?? -1), which cannot change",
+        hint: "use another code for another scale")
     }
+    return false
   }
 
   /// All currencies, by code.

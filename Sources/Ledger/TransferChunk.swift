@@ -29,7 +29,7 @@ struct TransferChunk {
   }
 
   /// Makes the rules' view out of the results of `reading`.
-  func view(assets: Rows, facts: Rows) throws(PostgresError) -> LedgerView {
+  private func view(assets: Rows, facts: Rows) throws(PostgresError) -> LedgerView {
     var view = LedgerView()
     for row in assets {
       let key = AssetKey(wallet: try row.decode(0), currency: try row.decode(1))
@@ -47,6 +47,15 @@ struct TransferChunk {
       }
     }
     return view
+  }
+
+  /// Carries the requests out in memory, on what `reading` found.
+  func fold(
+    assets: Rows, facts: Rows, identifiers: IdentifierGenerator
+  ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
+    var fold = TransferFold(try view(assets: assets, facts: facts), identifiers: identifiers)
+    let outcomes = requests.map { fold.apply($0) }
+    return (fold, outcomes)
   }
 
   private static func standing(_ row: Row, _ column: Int) throws(PostgresError) -> LedgerView.Standing? {

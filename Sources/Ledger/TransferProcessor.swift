@@ -69,8 +69,7 @@ public final class TransferProcessor {
     let session = try openSession()
     return try session.transaction(.snapshot) {
       let rows = try session.pipeline(chunk.reading(locked: false))
-      var fold = TransferFold(try chunk.view(assets: rows[0], facts: rows[1]), identifiers: identifiers)
-      return requests.map { fold.apply($0) }
+      return try chunk.fold(assets: rows[0], facts: rows[1], identifiers: identifiers).outcomes
     }
   }
 
@@ -125,9 +124,8 @@ public final class TransferProcessor {
   ) throws(PostgresError) -> [TransferOutcome] {
     let rows = try session.pipeline(try opening(session) + chunk.reading(locked: true)).suffix(2)
     FaultPoint.afterLocks.reach()
-    let view = try chunk.view(assets: rows[rows.startIndex], facts: rows[rows.startIndex + 1])
-    var fold = TransferFold(view, identifiers: identifiers)
-    let outcomes = chunk.requests.map { fold.apply($0) }
+    let (fold, outcomes) = try chunk.fold(
+      assets: rows[rows.startIndex], facts: rows[rows.startIndex + 1], identifiers: identifiers)
     identifiers = fold.identifiers
 
     let writes = TransferChunk.writing(fold)

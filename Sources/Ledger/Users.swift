@@ -5,8 +5,11 @@ public import Wallet
 extension Ledger {
   /// Creates a user.
   ///
-  /// - Throws: `email_invalid`, or `user_exists` when the email is taken.
-  public func createUser(email: String, name: String) throws -> User {
+  /// - Parameter id: of the new user; nil makes one.
+  /// - Throws: `email_invalid`, or `user_exists` when the email or the id is taken.
+  public func createUser(
+    email: String, name: String, id: Identifier? = nil, lastLoginAt: Timestamp? = nil
+  ) throws -> User {
     let parts = email.split(separator: "@", omittingEmptySubsequences: false)
     guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), email.utf8.count <= 254,
       !email.contains(where: { $0.isWhitespace || $0.isNewline }), !email.utf8.contains(where: { $0 < 0x20 }),
@@ -17,10 +20,12 @@ extension Ledger {
         hint: "for example: ironforge user create --email ada@example.com")
     }
     var identifiers = IdentifierGenerator()
-    let rows = try session.query(Self.insertUser(identifiers.next(), email, name))
+    let rows = try session.query(Self.insertUser(id ?? identifiers.next(), email, name, lastLoginAt))
     guard let row = rows.first else {
       throw SimpleFailure(
-        .refused, code: "user_exists", message: "there is already a user with the email \(email)",
+        .refused, code: "user_exists",
+        message: "there is already a user with the email \(email)"
+          + (id.map { ", or with the id \($0)" } ?? ""),
         hint: "see it with `ironforge user show \(email)`")
     }
     return try Self.user(row)
@@ -57,10 +62,10 @@ extension Ledger {
 
   static let insertUser = Statement(
     """
-    insert into users (id, email, name) values ($1, $2, $3)
-    on conflict (email) do nothing
+    insert into users (id, email, name, last_login_at) values ($1, $2, $3, $4)
+    on conflict do nothing
     returning id, email, name, last_login_at, created_at
-    """, parameters: [.uuid, .text, .text], columns: userTypes)
+    """, parameters: [.uuid, .text, .text, .timestamptz], columns: userTypes)
 
   static let selectUser = Statement(
     """

@@ -10,8 +10,14 @@ public struct WalletDraft: Sendable {
   /// As it was typed; nil for a wallet without one.
   public var address: String?
   public var kind: WalletKind
+  /// Nil for an id that is made.
+  public var id: Identifier?
 
-  public init(userID: Identifier, name: String, network: String, address: String?, kind: WalletKind) {
+  public init(
+    userID: Identifier, name: String, network: String, address: String?, kind: WalletKind,
+    id: Identifier? = nil
+  ) {
+    self.id = id
     self.userID = userID
     self.name = name
     self.network = network
@@ -44,7 +50,8 @@ extension Ledger {
     var identifiers = IdentifierGenerator()
     let rows = try session.query(
       Self.insertWallet(
-        identifiers.next(), draft.userID, draft.name, draft.network, address, draft.kind.rawValue))
+        draft.id ?? identifiers.next(), draft.userID, draft.name, draft.network, address, draft.kind.rawValue)
+    )
     guard let row = rows.first else {
       throw SimpleFailure(
         .refused, code: "wallet_exists",

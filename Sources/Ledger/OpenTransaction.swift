@@ -1,0 +1,29 @@
+public import Postgres
+public import Primitives
+public import Wallet
+
+extension Ledger {
+  /// Locks the assets of all requests in lock order, so that chunks of them can follow in one transaction without
+  /// a deadlock among programs that lock in this order.
+  public func lockAssets(of requests: [TransferRequest]) throws(PostgresError) {
+    let keys = TransferChunk(requests: requests).lockOrder
+    try session.query(TransferStatements.lock(keys.map(\.wallet), keys.map(\.currency)))
+  }
+
+  /// Carries requests out, one after another, inside the transaction that is open. Nothing is tried again, and
+  /// nothing has happened before the caller's COMMIT; `TransferProcessor` is for requests that stand alone.
+  ///
+  /// - Parameter identifiers: handed from chunk to chunk, so that ids rise.
+  /// - Returns: one outcome a request, in their order. Refusals that are recorded are written, too.
+  public func post(
+    _ requests: [TransferRequest], identifiers: inout IdentifierGenerator
+  ) throws(PostgresError) -> [TransferOutcome] {
+    let chunk = TransferChunk(requests: requests)
+    let rows = try session.pipeline(chunk.reading(locked: true))
+    let (fold, outcomes) = try chunk.fold(assets: rows[0], facts: rows[1], identifiers: identifiers)
+    identifiers = fold.identifiers
+    let writes = TransferChunk.writing(fold)
+    if !writes.isEmpty { _ = try session.pipeline(writes) }
+    return outcomes
+  }
+}
