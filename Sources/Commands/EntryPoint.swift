@@ -3,18 +3,18 @@ import Glibc
 import Primitives
 
 /// A command of IronForge: parses its arguments, calls one function of the domain, renders.
-protocol IronforgeCommand: AsyncParsableCommand {
+protocol IronforgeCommand: ParsableCommand {
   var global: GlobalOptions { get }
   /// Does the work. To end with data printed and another exit code than 0, throw `ExitCode(.found)` and the like.
-  func run(in context: CommandContext) async throws
+  func run(in context: CommandContext) throws
 }
 
 extension IronforgeCommand {
-  func run() async throws { try await run(in: CommandContext(global)) }
+  func run() throws { try run(in: CommandContext(global)) }
 }
 
 /// Runs the command that `arguments` (without the name of the program) ask for, and returns its exit code.
-public func runIronforge(_ arguments: [String]) async -> Int32 {
+public func runIronforge(_ arguments: [String]) -> Int32 {
   // Writes to a reader that has gone shall fail, not kill: what was being done must end in order.
   signal(SIGPIPE, SIG_IGN)
   if arguments == ["--version"] { return printPlain(RootCommand.versionText) }
@@ -33,15 +33,15 @@ public func runIronforge(_ arguments: [String]) async -> Int32 {
       return reportUsage(error, arguments)
     }
   }
-  return await run(forged)
+  return run(forged)
 }
 
-private func run(_ command: any IronforgeCommand) async -> Int32 {
+private func run(_ command: any IronforgeCommand) -> Int32 {
   let context = CommandContext(command.global)
   var exitCode: Int32 = 0
   do {
     do {
-      try await command.run(in: context)
+      try command.run(in: context)
     } catch let code as ExitCode {
       exitCode = code.rawValue
     } catch let failure where !(failure is ReaderGone) {

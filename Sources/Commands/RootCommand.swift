@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// The root of the command tree.
-struct RootCommand: AsyncParsableCommand {
+struct RootCommand: ParsableCommand {
   static let versionText = "ironforge 0.1.0"
 
   static let configuration = CommandConfiguration(

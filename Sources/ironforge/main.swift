@@ -1,4 +1,4 @@
 import Commands
 import Glibc
 
-exit(await runIronforge(Array(CommandLine.arguments.dropFirst())))
+exit(runIronforge(Array(CommandLine.arguments.dropFirst())))

@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// `ironforge bench`.
-struct BenchCommand: AsyncParsableCommand {
+struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
     abstract: "Load the system and judge it by its service-level targets.",

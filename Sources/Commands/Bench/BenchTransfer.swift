@@ -5,7 +5,7 @@ import Postgres
 import Primitives
 
 /// `ironforge bench transfer`.
-struct BenchTransfer: IronforgeCommand {
+struct BenchTransfer: ConcurrentCommand {
   static let configuration = CommandConfiguration(
     commandName: "transfer",
     abstract: "Measure single transfers: latency, throughput, errors; exit 99 when a target is missed.",
@@ -51,7 +51,7 @@ struct BenchTransfer: IronforgeCommand {
     }
   }
 
-  func run(in context: CommandContext) async throws {
+  func runConcurrently(in context: CommandContext) async throws {
     let configuration = try context.configuration()
     let target = try ConnectionString(try configuration.database().value)
     let options = SessionOptions(configuration.values.database)

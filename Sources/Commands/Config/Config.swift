@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// `ironforge config`.
-struct ConfigCommand: AsyncParsableCommand {
+struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "config",
     abstract: "Show and check the configuration.",

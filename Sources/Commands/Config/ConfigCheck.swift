@@ -18,7 +18,7 @@ struct ConfigCheck: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let loaded = try context.loadConfiguration()
     for warning in loaded.warnings { context.messages.warning(warning) }
     try context.output.render(ConfigurationVerdict(file: loaded.file, problems: loaded.problems))

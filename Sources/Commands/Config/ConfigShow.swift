@@ -19,7 +19,7 @@ struct ConfigShow: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     try context.output.render(try ConfigurationListing(context.configuration()))
   }
 }

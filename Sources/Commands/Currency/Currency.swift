@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// `ironforge currency`.
-struct CurrencyCommand: AsyncParsableCommand {
+struct CurrencyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "currency",
     abstract: "Add and list currencies.",

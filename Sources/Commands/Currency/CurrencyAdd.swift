@@ -22,7 +22,7 @@ struct CurrencyAdd: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let currency = Currency(code: code, scale: scale)
     let isNew = try context.ledger().addCurrency(currency)
     context.messages.info(isNew ? "added" : "exists already")

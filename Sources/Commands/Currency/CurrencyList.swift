@@ -14,7 +14,7 @@ struct CurrencyList: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     try context.output.render(try context.ledger().currencies().map(CurrencyRow.init))
   }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// `ironforge fixtures`.
-struct FixturesCommand: AsyncParsableCommand {
+struct FixturesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fixtures",
     abstract: "Fill a database with data to try things on.",

@@ -44,7 +44,7 @@ struct FixturesGenerate: IronforgeCommand {
     }
   }
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let start = monotonicNanoseconds()
     let session = try context.openCancellableSession()
     let day: Int64 = 86_400_000_000

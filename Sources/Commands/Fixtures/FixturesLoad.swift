@@ -28,7 +28,7 @@ struct FixturesLoad: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let path = try ShippedDirectory.fixtures.path(chosen: directory)
     let session = try context.openCancellableSession()
     let progress = context.progress("loading")

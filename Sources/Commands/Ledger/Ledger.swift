@@ -1,7 +1,7 @@
 import ArgumentParser
 
 /// `ironforge ledger`.
-struct LedgerCommand: AsyncParsableCommand {
+struct LedgerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ledger",
     abstract: "Prove that the ledger adds up.",

@@ -20,7 +20,7 @@ struct LedgerVerify: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let session = try context.openCancellableSession()
     if let currency { try Ledger(session).requireCurrency(currency) }
     let progress = context.progress("verifying")

@@ -5,7 +5,7 @@ import Postgres
 import Primitives
 
 /// `ironforge migrate`.
-struct MigrateCommand: AsyncParsableCommand {
+struct MigrateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate",
     abstract: "Create and change the tables, by numbered SQL files.",

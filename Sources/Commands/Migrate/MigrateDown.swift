@@ -41,7 +41,7 @@ struct MigrateDown: IronforgeCommand {
     }
   }
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let (migrator, session) = try context.migrator(try source.files(), lockWait: lockWait)
     let database = session.database
     if let confirm, confirm != database {

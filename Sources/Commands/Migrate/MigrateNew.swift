@@ -25,7 +25,7 @@ struct MigrateNew: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let file = try MigrationDirectory(path: directory).new(name)
     try context.output.render(NewMigration(path: "\(directory)/\(file)"))
   }

@@ -16,7 +16,7 @@ struct MigrateStatus: IronforgeCommand {
   @OptionGroup var source: MigrationSource
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let (migrator, _) = try context.migrator(try source.files())
     let rows = try migrator.status().map(MigrationStatusRow.init)
     try context.output.render(rows)

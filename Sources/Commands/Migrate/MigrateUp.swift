@@ -34,7 +34,7 @@ struct MigrateUp: IronforgeCommand {
     }
   }
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let (migrator, _) = try context.migrator(try source.files(), lockWait: lockWait)
     let files = try dryRun ? migrator.plan(to: to) : migrator.up(to: to)
     try context.output.render(

@@ -19,7 +19,7 @@ struct MigrateVerify: IronforgeCommand {
   @OptionGroup var source: MigrationSource
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let (migrator, _) = try context.migrator(try source.files())
     let findings = try migrator.verify()
     try context.output.render(findings.map(MigrationFindingRow.init))

@@ -3,7 +3,7 @@ import Primitives
 import Sandbox
 
 /// `ironforge sandbox`.
-struct SandboxCommand: AsyncParsableCommand {
+struct SandboxCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sandbox",
     abstract: "A private PostgreSQL and Redis in this directory, to try things out.",

@@ -2,7 +2,7 @@ import ArgumentParser
 import Sandbox
 
 /// `ironforge sandbox down`.
-struct SandboxDown: IronforgeCommand {
+struct SandboxDown: ConcurrentCommand {
   static let configuration = CommandConfiguration(
     commandName: "down",
     abstract: "Stop the servers; the data stays.",
@@ -13,7 +13,7 @@ struct SandboxDown: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func runConcurrently(in context: CommandContext) async throws {
     let status = try await Sandbox(directory: ".").down()
     context.messages.info(status.stopped.isEmpty ? "nothing was running" : "stopped")
     try context.output.render(SandboxView(status: status))

@@ -14,7 +14,7 @@ struct SandboxEnv: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     try context.output.render(SandboxEnvironment(addresses: try Sandbox(directory: ".").env()))
   }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Sandbox
 
 /// `ironforge sandbox reset`.
-struct SandboxReset: IronforgeCommand {
+struct SandboxReset: ConcurrentCommand {
   static let configuration = CommandConfiguration(
     commandName: "reset",
     abstract: "Throw the sandbox's data away and start afresh.",
@@ -18,7 +18,7 @@ struct SandboxReset: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func runConcurrently(in context: CommandContext) async throws {
     let sandbox = try Sandbox(directory: ".")
     guard execute else {
       let status = try sandbox.status()

@@ -13,7 +13,7 @@ struct SandboxStatusCommand: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     try context.output.render(SandboxView(status: try Sandbox(directory: ".").status()))
   }
 }

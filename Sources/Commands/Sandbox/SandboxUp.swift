@@ -2,7 +2,7 @@ import ArgumentParser
 import Sandbox
 
 /// `ironforge sandbox up`.
-struct SandboxUp: IronforgeCommand {
+struct SandboxUp: ConcurrentCommand {
   static let configuration = CommandConfiguration(
     commandName: "up",
     abstract: "Start the servers; those that run already are left alone.",
@@ -13,7 +13,7 @@ struct SandboxUp: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func runConcurrently(in context: CommandContext) async throws {
     let status = try await Sandbox(directory: ".").up()
     context.messages.info(status.started.isEmpty ? "runs already" : "started")
     try context.output.render(SandboxView(status: status))

@@ -4,7 +4,7 @@ import Primitives
 import Wallet
 
 /// `ironforge transfer`.
-struct TransferCommand: AsyncParsableCommand {
+struct TransferCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "transfer",
     abstract: "Move money between wallets, and see what moved.",

@@ -25,7 +25,7 @@ struct TransferList: IronforgeCommand {
   @OptionGroup var page: PageOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let ledger = try context.ledger()
     let transfers = try ledger.transfers(
       status: status, wallet: try wallet.map { try ledger.wallet(ledger.identifier(of: $0)).id },

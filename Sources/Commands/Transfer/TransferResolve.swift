@@ -22,7 +22,7 @@ struct TransferResolve: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let resolution = try context.ledger().resolve(key)
     try context.output.render(ResolutionView(resolution: resolution))
     if resolution.outcome == .inProgress { throw ExitCode(.outcomeUnknown) }

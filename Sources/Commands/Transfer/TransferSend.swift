@@ -52,7 +52,7 @@ struct TransferSend: IronforgeCommand {
     }
   }
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let processor = context.transferProcessor()
     let request = try lookUp(processor, key: key ?? Self.newKey())
     if key == nil, !dryRun {

@@ -3,7 +3,7 @@ import Primitives
 import Wallet
 
 /// `ironforge user`.
-struct UserCommand: AsyncParsableCommand {
+struct UserCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "user",
     abstract: "Create, show and list users.",

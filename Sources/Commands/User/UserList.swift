@@ -19,7 +19,7 @@ struct UserList: IronforgeCommand {
   @OptionGroup var page: PageOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let since = activeWithin.map { Timestamp.now().earlier(by: $0.duration) }
     let users = try context.ledger().users(activeSince: since, try page.request())
     try context.output.render(users.items.map(UserRow.init), nextCursor: users.next?.description)

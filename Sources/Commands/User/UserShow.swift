@@ -17,7 +17,7 @@ struct UserShow: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     try context.output.render(UserRow(user: try context.ledger().user(user)))
   }
 }

@@ -4,7 +4,7 @@ import Primitives
 import Wallet
 
 /// `ironforge wallet`.
-struct WalletCommand: AsyncParsableCommand {
+struct WalletCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wallet",
     abstract: "Create wallets, see what they hold and did, freeze and close them.",

@@ -27,7 +27,7 @@ struct WalletBalance: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let ledger = try context.ledger()
     let id = try ledger.wallet(try ledger.identifier(of: wallet)).id
     let moment = at ?? .now()

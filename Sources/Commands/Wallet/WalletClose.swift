@@ -19,7 +19,7 @@ struct WalletClose: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let ledger = try context.ledger()
     let changed = try ledger.setStatus(of: try ledger.identifier(of: wallet), to: .closed)
     try context.output.render(WalletRow(wallet: changed))

@@ -34,7 +34,7 @@ struct WalletCreate: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let ledger = try context.ledger()
     let wallet = try ledger.createWallet(
       WalletDraft(

@@ -25,7 +25,7 @@ struct WalletHistory: IronforgeCommand {
   @OptionGroup var page: PageOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let ledger = try context.ledger()
     let id = try ledger.wallet(try ledger.identifier(of: wallet)).id
     let entries = try ledger.history(of: id, status: status, currency: currency, try page.request())

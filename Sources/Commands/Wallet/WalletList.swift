@@ -23,7 +23,7 @@ struct WalletList: IronforgeCommand {
   @OptionGroup var page: PageOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let ledger = try context.ledger()
     let wallets = try ledger.wallets(
       user: try user.map { try ledger.user($0).id }, status: status, try page.request())

@@ -20,7 +20,7 @@ struct WalletRename: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let ledger = try context.ledger()
     let renamed = try ledger.rename(try ledger.identifier(of: wallet), to: name)
     try context.output.render(WalletRow(wallet: renamed))

@@ -21,7 +21,7 @@ struct WalletShow: IronforgeCommand {
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  func run(in context: CommandContext) async throws {
+  func run(in context: CommandContext) throws {
     let ledger = try context.ledger()
     let summary = try ledger.summary(of: try ledger.identifier(of: wallet), transactions: 10)
     try context.output.render(WalletSummaryView(summary: summary))

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Shows what IronForge does, on a sandbox in this directory. Safe to run again: nothing moves twice.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+PATH="$PWD/.build/release:$PATH"
+# The demo speaks of its own sandbox, whatever database the shell is set up for.
+unset IRONFORGE_DATABASE_URL IRONFORGE_REDIS_URL DATABASE_URL REDIS_URL PGHOST PGHOSTADDR PGPORT PGDATABASE \
+  PGUSER PGSERVICE IRONFORGE_CONFIG
+
+# Shows a command as it would be typed, runs it, and checks how it ends.
+step() {
+  local wanted=$1
+  shift
+  printf '\n\033[1m$'
+  printf ' %q' "$@"
+  printf '\033[0m\n'
+  local status=0
+  "$@" || status=$?
+  if [[ $status != "$wanted" ]]; then
+    echo "demo: expected exit code $wanted, got $status" >&2
+    exit 1
+  fi
+  if [[ $status != 0 ]]; then echo "(exit code $status)"; fi
+}
+say() { printf '\n%s\n' "$*"; }
+
+say "A private PostgreSQL and Redis, with the schema and some wallets in it."
+step 0 ironforge sandbox up
+step 0 ironforge migrate up
+step 0 ironforge fixtures load
+
+say "Ada's wallet, before."
+step 0 ironforge wallet show ada@example.com/main
+
+say "Money moves, once: the key makes it safe to send again."
+step 0 ironforge transfer --from ada@example.com/main --to bob@example.com/main --amount 12.50 --currency USD \
+  --key demo-1 --memo "lunch"
+step 0 ironforge transfer --from ada@example.com/main --to bob@example.com/main --amount 12.50 --currency USD \
+  --key demo-1 --memo "lunch"
+
+say "A refusal changes nothing, and says why."
+step 4 ironforge transfer --from ada@example.com/main --to bob@example.com/main --amount 1000000 --currency USD \
+  --key demo-2
+
+say "The wallet afterwards, and the proof that the books add up."
+step 0 ironforge wallet show ada@example.com/main
+step 0 ironforge ledger verify
+
+cat <<'END'
+
+Try next, in this directory (put .build/release on your PATH):
+  ironforge wallet list
+  ironforge transfer resolve demo-1
+  ironforge fixtures generate --users 1000 --wallets 2000 --transfers 100000
+  ironforge bench transfer --connections 8 --duration 10s
+  ironforge sandbox down
+END
