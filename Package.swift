@@ -83,11 +83,15 @@ let package = Package(
     tests("RedisTests", ["Redis"]),
     tests("LedgerTests", ["Ledger", "Fixtures"]),
     tests("MigrationsTests", ["Migrations"]),
+    tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
     tests("ConfigurationTests", ["Configuration", "Primitives"]),
     tests("SandboxTests", ["Sandbox"]),
     tests(
       "CommandTests",
-      ["Commands", "ironforge", "Primitives", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      [
+        "Commands", "ironforge", "Postgres", "Primitives",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     tests("ArchitectureTests"),
   ]
 )
