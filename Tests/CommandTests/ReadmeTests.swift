@@ -6,6 +6,10 @@ import Testing
 /// README says (0, or what `# exits …` below it allows), and output that is shown is output that comes.
 @Suite struct ReadmeTests {
   @Test func everyCommandDoesWhatTheReadmeSays() async throws {
+    try await ServerSlots.shared.withSlot { try await runEveryCommand() }
+  }
+
+  private func runEveryCommand() async throws {
     let blocks = try Self.blocks()
     #expect(blocks.count > 5)
     let directory = try TemporaryDirectory("readme")
@@ -24,6 +28,10 @@ import Testing
   }
 
   @Test func theFirstBlockShowsRealOutput() async throws {
+    try await ServerSlots.shared.withSlot { try await runFirstBlock() }
+  }
+
+  private func runFirstBlock() async throws {
     let blocks = try Self.blocks()
     let shown = try #require(blocks.first.flatMap { Self.steps($0).first })
     let directory = try TemporaryDirectory("readme")

@@ -177,11 +177,12 @@ import Testing
     let pool = try pool()
     let maintenance = Task { await pool.run() }
     let entered = Gate()
+    let mayEnd = Gate()
     let isFinished = Shared(false)
     let work = Task {
       try await pool.withConnection { _ in
         entered.open()
-        try await Task.sleep(for: .milliseconds(100))
+        _ = await mayEnd.wait()
         isFinished.value.withLock { $0 = true }
       }
     }
@@ -190,6 +191,7 @@ import Testing
       try await pool.drain(deadline: .after(.milliseconds(10)))
     }
     await #expect(throws: PoolError.draining) { try await pool.withConnection { _ in } }
+    mayEnd.open()
     try await pool.drain(deadline: .after(.seconds(10)))
     #expect(isFinished.value.withLock { $0 })
     #expect(counter.openNow == 0)

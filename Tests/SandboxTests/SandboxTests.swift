@@ -13,15 +13,17 @@ import Testing
   private func withSandbox(
     in directory: String? = nil, _ body: (Sandbox) async throws -> Void
   ) async throws {
-    let temporary = try TemporaryDirectory("sandbox")
-    let sandbox = try Sandbox(directory: directory ?? temporary.path)
-    do {
-      try await body(sandbox)
-    } catch {
+    try await ServerSlots.shared.withSlot {
+      let temporary = try TemporaryDirectory("sandbox")
+      let sandbox = try Sandbox(directory: directory ?? temporary.path)
+      do {
+        try await body(sandbox)
+      } catch {
+        try await sandbox.destroy()
+        throw error
+      }
       try await sandbox.destroy()
-      throw error
     }
-    try await sandbox.destroy()
   }
 
   private func address(of sandbox: Sandbox) throws -> PostgresAddress {
@@ -121,7 +123,7 @@ import Testing
 
   @Test func restartsARedisThatDoesNotAnswer() async throws {
     try await withSandbox { sandbox in
-      let options = SandboxOptions(servers: [.redis], timeout: .seconds(20))
+      let options = SandboxOptions(servers: [.redis], timeout: .seconds(60))
       let status = try await sandbox.up(options)
       #expect(status.servers.first?.processID == nil)
       let process = try #require(status.servers.last?.processID)

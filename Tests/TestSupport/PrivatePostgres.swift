@@ -113,15 +113,17 @@ public func withPrivatePostgres<R: Sendable>(
   options: SandboxOptions = SharedPostgres.options, isolation: isolated (any Actor)? = #isolation,
   _ body: (PrivatePostgres) async throws -> R
 ) async throws -> R {
-  let server = try await PrivatePostgres(options: options)
-  let result: R
-  do {
-    result = try await body(server)
-  } catch {
-    // The reason of the test's failure counts; the watchdog stops a server that is left.
-    _ = await Result.init(catching: server.destroy)
-    throw error
+  try await ServerSlots.shared.withSlot {
+    let server = try await PrivatePostgres(options: options)
+    let result: R
+    do {
+      result = try await body(server)
+    } catch {
+      // The reason of the test's failure counts; the watchdog stops a server that is left.
+      _ = await Result.init(catching: server.destroy)
+      throw error
+    }
+    try await server.destroy()
+    return result
   }
-  try await server.destroy()
-  return result
 }

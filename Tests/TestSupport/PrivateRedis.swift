@@ -58,15 +58,17 @@ public final class PrivateRedis: Sendable {
 public func withRedis<R: Sendable>(
   isolation: isolated (any Actor)? = #isolation, _ body: (PrivateRedis) async throws -> R
 ) async throws -> R {
-  let server = try await PrivateRedis()
-  let result: R
-  do {
-    result = try await body(server)
-  } catch {
-    // The reason of the test's failure counts; the watchdog stops a server that is left.
-    _ = await Result.init(catching: server.destroy)
-    throw error
+  try await ServerSlots.shared.withSlot {
+    let server = try await PrivateRedis()
+    let result: R
+    do {
+      result = try await body(server)
+    } catch {
+      // The reason of the test's failure counts; the watchdog stops a server that is left.
+      _ = await Result.init(catching: server.destroy)
+      throw error
+    }
+    try await server.destroy()
+    return result
   }
-  try await server.destroy()
-  return result
 }

@@ -1,3 +1,4 @@
+import Glibc
 import Subprocess
 import SystemPackage
 
@@ -45,8 +46,12 @@ public struct Program: Sendable {
     return try await running.finish(timeout: timeout)
   }
 
+  /// A child that ends before it has read its input would otherwise end the test process by SIGPIPE.
+  private static let brokenPipesAreIgnored: Void = { _ = Glibc.signal(SIGPIPE, SIG_IGN) }()
+
   /// Starts the program and returns while it runs.
   public func start() async throws -> RunningProgram {
+    Self.brokenPipesAreIgnored
     var changes: [Subprocess.Environment.Key: String?] = [:]
     for (name, value) in environment {
       guard let key = Subprocess.Environment.Key(rawValue: name) else {
