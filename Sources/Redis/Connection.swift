@@ -61,10 +61,8 @@ public actor Connection: PooledConnection {
     try Task.checkCancellation()
     let work = interruption.begin()
     defer { interruption.end() }
-    // The closure is isolated to this actor only because it captures `self`; without, it would run on the shared
-    // pool and block it.
     return try await withTaskCancellationHandler {
-      try self.lend(session, to: body)
+      try body(session)
     } onCancel: { [interruption] in
       interruption.signal(work)
     }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Fixtures
 import Ledger
 import Migrations
 import TestSupport
@@ -9,8 +10,9 @@ import Testing
 @Suite struct StatementTests {
   /// The statements of every target that has any, as the program itself lists them.
   private static let lists: [(target: String, statements: [Statement])] = [
-    ("Ledger", Ledger.statements), ("Migrations", MigrationStatements.all),
-    ("Postgres", [.begin, .beginSnapshot, .commit, .rollback, Session.localTimeouts]),
+    ("Fixtures", FixtureStatements.all), ("Ledger", Ledger.statements),
+    ("Migrations", MigrationStatements.all),
+    ("Postgres", [.begin, .beginSnapshot, .commit, .rollback, Session.localTimeouts, .backendPID]),
   ]
 
   /// They make what they name, so that a migrated database has it already.

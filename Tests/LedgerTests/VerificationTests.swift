@@ -36,7 +36,7 @@ struct Violation: Sendable, CustomTestStringConvertible {
       checks: ["transfer_entries_sum_to_zero"], names: "$transfer has an entry of another wallet"),
     Violation(
       name: "a balance that nothing brought",
-      sql: "update assets set balance = balance + 1 where wallet_id = '$ada'",
+      sql: "update assets set balance = balance + 1 where wallet_id = '$bob'",
       checks: ["currencies_sum_to_zero", "balances_match_entries"], names: "USD: all balances sum to 1"),
     Violation(
       name: "an asset that is gone", sql: "delete from assets where wallet_id = '$bob'",
@@ -49,8 +49,8 @@ struct Violation: Sendable, CustomTestStringConvertible {
         """, checks: ["versions_dense"], names: "$bob USD version 2 stands in place 1"),
     Violation(
       name: "a version given twice",
-      sql: "update transactions set version = 1 where wallet_id = '$ada' and version = 2",
-      checks: ["versions_dense"], names: "$ada USD version 1"),
+      sql: "update transactions set version = 2 where wallet_id = '$ada' and currency = 'USD'",
+      checks: ["versions_dense"], names: "$ada USD version 2 stands in place 1"),
     Violation(
       name: "a wrong balance after an entry",
       sql: "update transactions set balance_after = 999 where wallet_id = '$ada' and version = 2",
@@ -63,8 +63,8 @@ struct Violation: Sendable, CustomTestStringConvertible {
       name: "an asset's version", sql: "update assets set version = 7 where wallet_id = '$bob'",
       checks: ["balances_match_entries"], names: "$bob USD: balance 250 at version 7"),
     Violation(
-      name: "held without a hold", sql: "update assets set held = 1 where wallet_id = '$ada'",
-      checks: ["held_equals_open_holds"], names: "$ada USD: held is 1, open holds sum to 0"),
+      name: "held without a hold", sql: "update assets set held = 1 where wallet_id = '$bob'",
+      checks: ["held_equals_open_holds"], names: "$bob USD: held is 1, open holds sum to 0"),
     Violation(
       name: "a hold that nothing holds",
       sql: """
@@ -73,7 +73,7 @@ struct Violation: Sendable, CustomTestStringConvertible {
         """, checks: ["held_equals_open_holds"], names: "$ada USD: held is 0, open holds sum to 5"),
     Violation(
       name: "a standard wallet below zero", sql: "update wallets set kind = 'standard' where id = '$bank'",
-      checks: ["no_overdraft"], names: "$bank USD: balance -1000"),
+      checks: ["no_overdraft"], names: "$bank EUR: balance -100, held 0"),
     Violation(
       name: "a key stored twice",
       sql: "alter table transfers drop constraint transfers_key_key; update transfers set key = 'fund'",
