@@ -81,7 +81,7 @@ let package = Package(
     tests("ConnectionPoolTests", ["ConnectionPool"]),
     tests("PostgresTests", ["Postgres", "Migrations"]),
     tests("RedisTests", ["Redis"]),
-    tests("LedgerTests", ["Ledger", "Fixtures"]),
+    tests("LedgerTests", ["Ledger", "Fixtures", "Migrations", "Postgres", "Primitives", "Wallet"]),
     tests("MigrationsTests", ["Migrations"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
     tests("ConfigurationTests", ["Configuration", "Primitives"]),

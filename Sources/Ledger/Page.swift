@@ -18,17 +18,22 @@ public struct Cursor: Sendable, Equatable, CustomStringConvertible {
   /// - Throws: `cursor_invalid` for text that no list has printed.
   public init(_ text: String) throws(SimpleFailure) {
     let digits = text.utf8.compactMap { hexadecimalValue($0).map(UInt64.init) }
-    guard digits.count == 48, text.utf8.count == 48 else {
-      throw SimpleFailure(
-        .usage, code: "cursor_invalid", message: "the cursor is none that a list has printed",
-        hint: "pass the next_cursor of the page before, unchanged")
-    }
+    guard digits.count == 48, text.utf8.count == 48 else { throw Self.invalid }
     func word(_ index: Int) -> UInt64 {
       digits[index * 16..<(index + 1) * 16].reduce(0) { $0 << 4 | $1 }
     }
     time = Timestamp(microseconds: Int64(bitPattern: word(0)))
+    guard Self.moments.contains(time) else { throw Self.invalid }
     id = Identifier(high: word(1), low: word(2))
   }
+
+  /// The years 1 to 200,000: within what PostgreSQL's `timestamptz` can express.
+  private static let moments =
+    Timestamp(microseconds: -62_135_596_800_000_000)...Timestamp(microseconds: 6_249_222_777_600_000_000)
+
+  private static let invalid = SimpleFailure(
+    .usage, code: "cursor_invalid", message: "the cursor is none that a list has printed",
+    hint: "pass the next_cursor of the page before, unchanged")
 
   public var description: String {
     [UInt64(bitPattern: time.microseconds), id.high, id.low].map { word in
@@ -50,6 +55,8 @@ public struct Page<Item> {
     next = items.count > limit ? self.items.last.map(cursor) : nil
   }
 }
+
+extension Page: Sendable where Item: Sendable {}
 
 /// How much of a list to read, and from where.
 public struct PageRequest: Sendable {

@@ -113,6 +113,17 @@ extension Ledger {
   /// - Throws: `wallet_not_found`; `wallet_closed` for any change of a closed wallet; `wallet_not_empty` when a
   ///   wallet to be closed holds money.
   public func setStatus(of id: Identifier, to status: WalletStatus) throws -> WalletRecord {
+    var backoff = Backoff(RetryPolicy())
+    while true {
+      do {
+        return try attemptStatus(of: id, to: status)
+      } catch let error as PostgresError where error.isTransient && backoff.wait() {
+        // A deadlock with a chunk of transfers that holds one asset of the wallet and creates another.
+      }
+    }
+  }
+
+  private func attemptStatus(of id: Identifier, to status: WalletStatus) throws -> WalletRecord {
     try session.transaction {
       guard let row = try session.query(Self.setStatus(id, status.rawValue)).first else {
         let wallet = try wallet(id)

@@ -4,7 +4,8 @@ public import Postgres
 public enum MigrationStatements {
   /// For the test that prepares every statement on a migrated database.
   public static let all: [Statement] = [
-    recordsExist, records, begun, progressed, applied, reverting, reverted, tryLock, unlock, lockHolder,
+    recordsExist, schemaExists, records, begun, progressed, applied, reverting, reverted, tryLock, unlock,
+    lockHolder,
     backendPID, invalidIndexNamed, invalidIndexes,
   ]
 

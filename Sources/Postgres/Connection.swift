@@ -59,12 +59,18 @@ public actor Connection: PooledConnection {
     guard let session, let canceller else {
       throw PostgresError.connectionLost("the connection was closed")
     }
+    // The closure is isolated to this actor only because it captures `self`; without, it would run on the shared
+    // pool and block it.
     return try await withTaskCancellationHandler {
-      defer { session.rollback() }
-      return try body(session)
+      try self.lend(session, to: body)
     } onCancel: {
       canceller.cancel()
     }
+  }
+
+  private func lend<Result>(_ session: Session, to body: (Session) throws -> Result) throws -> Result {
+    defer { session.rollback() }
+    return try body(session)
   }
 
   /// Whether the connection was whole when it was last used.
