@@ -20,8 +20,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 
 // Each package here saves more code than it costs to build:
 // - swift-argument-parser: options, help, completions and manual pages.
-// - swift-subprocess: children with another uid and bounded output, for the sandbox and the tests
-//   (swift-system holds the path type of its interface).
 // - hdrhistogram-swift: latency percentiles without keeping every sample.
 let package = Package(
   name: "ironforge",
@@ -30,14 +28,12 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    // Without its Foundation trait, which would cost every command start-up time.
-    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
-    .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
   ],
   targets: [
     .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+    .systemLibrary(name: "CSpawn"),
     layer("Primitives"),
     layer("Wallet", ["Primitives"]),
     layer("ConnectionPool", ["Primitives"]),
@@ -53,13 +49,7 @@ let package = Package(
         "Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives",
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
-    layer(
-      "Sandbox",
-      [
-        "Primitives",
-        .product(name: "Subprocess", package: "swift-subprocess"),
-        .product(name: "SystemPackage", package: "swift-system"),
-      ]),
+    layer("Sandbox", ["CSpawn", "Primitives"]),
     layer(
       "Commands",
       [
@@ -70,11 +60,7 @@ let package = Package(
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: [
-        "Sandbox", "Postgres", "Redis", "Migrations", "Primitives",
-        .product(name: "Subprocess", package: "swift-subprocess"),
-        .product(name: "SystemPackage", package: "swift-system"),
-      ],
+      dependencies: ["Sandbox", "Postgres", "Redis", "Migrations", "Primitives"],
       path: "Tests/TestSupport", swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives"]),
     tests("WalletTests", ["Wallet"]),

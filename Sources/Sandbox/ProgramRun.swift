@@ -1,6 +1,5 @@
+import Glibc
 import Primitives
-import Subprocess
-import SystemPackage
 
 /// Runs a program of the servers as their user and returns what it printed (both streams).
 ///
@@ -11,40 +10,31 @@ func runProgram(
   _ path: String, _ arguments: [String], as account: ServerAccount, in directory: String,
   input: String = "", deadline: Deadline
 ) async throws -> String {
-  // Through setpriv(1), not through the spawning library's own user and group: that calls setuid(2)'s wrapper in a
-  // child made by a raw clone3(2), where glibc waits for threads that the child does not have, for ever. Seen.
+  // setpriv(1) changes the user: setuid(2) in a child of a process with threads is not safe.
   let command =
     account.isOther ? [try setpriv(), "--clear-groups"] + account.identity + ["--", path] : [path]
   // An environment of our own: PGOPTIONS, PGDATA or a locale of the caller must not change the sandbox.
-  let configuration = Configuration(
-    executable: .path(FilePath(command[0])), arguments: Arguments(command.dropFirst() + arguments),
-    environment: .custom([
-      "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8",
-      "TZ": "UTC", "HOME": directory,
-    ]),
-    workingDirectory: FilePath(directory))
-  let name = String(path.split(separator: "/").last ?? "program")
-  return try await withThrowingTaskGroup(of: String?.self) { group in
-    group.addTask {
-      let result = try await run(
-        configuration, input: .string(input), output: .string(limit: 1 << 20), error: .combinedWithOutput)
-      guard result.terminationStatus.isSuccess else {
-        throw SandboxFailure.programFailed(
-          program: name, status: String(describing: result.terminationStatus),
-          output: lastLines(of: result.standardOutput))
-      }
-      return result.standardOutput
-    }
-    group.addTask {
-      try await Task.sleep(for: deadline.remaining)
-      return nil
-    }
-    defer { group.cancelAll() }
-    guard let first = try await group.next(), let output = first else {
-      throw SandboxFailure.timedOut(waitingFor: name, log: directory)
-    }
-    return output
+  let child = try ChildProcess(
+    ChildProcess.Command(
+      path: command[0], arguments: command.dropFirst() + arguments,
+      environment: [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC",
+        "HOME=\(directory)",
+      ], directory: directory, input: Array(input.utf8)), deadline: deadline)
+  let outcome = await withTaskCancellationHandler {
+    await child.outcome()
+  } onCancel: {
+    child.signal(SIGKILL)
   }
+  try Task.checkCancellation()
+  let name = String(path.split(separator: "/").last ?? "program")
+  if outcome.isTimedOut { throw SandboxFailure.timedOut(waitingFor: name, log: directory) }
+  let output = String(decoding: outcome.stdout + outcome.stderr, as: UTF8.self)
+  guard outcome.exitCode == 0 else {
+    throw SandboxFailure.programFailed(
+      program: name, status: "exit code \(outcome.exitCode)", output: lastLines(of: output))
+  }
+  return output
 }
 
 private func setpriv() throws(SandboxFailure) -> String {

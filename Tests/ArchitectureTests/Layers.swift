@@ -22,7 +22,7 @@ struct Layers {
     "Configuration": ["Primitives"],
     "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
-    "Sandbox": ["Primitives", "Subprocess", "SystemPackage"],
+    "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
       "Bench", "Configuration", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet", "Postgres",
       "Redis", "Primitives", "ArgumentParser",

@@ -33,7 +33,7 @@ import Testing
       func layer(_ name: String) {}
         layer("Primitives"),
         layer("Wallet", ["Primitives"]),
-        layer("Sandbox", ["Primitives", .product(name: "Subprocess", package: "swift-subprocess")]),
+        layer("Bench", ["Primitives", .product(name: "Histogram", package: "hdrhistogram-swift")]),
         layer(
           "Postgres",
           ["CLibpq", "Ledger"]),

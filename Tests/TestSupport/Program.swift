@@ -1,6 +1,6 @@
 import Glibc
-import Subprocess
-import SystemPackage
+import Primitives
+import Sandbox
 
 /// How a program ended and what it printed.
 public struct ProgramResult: Sendable {
@@ -46,56 +46,31 @@ public struct Program: Sendable {
     return try await running.finish(timeout: timeout)
   }
 
-  /// A child that ends before it has read its input would otherwise end the test process by SIGPIPE.
-  private static let brokenPipesAreIgnored: Void = { _ = Glibc.signal(SIGPIPE, SIG_IGN) }()
-
   /// Starts the program and returns while it runs.
   public func start() async throws -> RunningProgram {
-    Self.brokenPipesAreIgnored
-    var changes: [Subprocess.Environment.Key: String?] = [:]
-    for (name, value) in environment {
-      guard let key = Subprocess.Environment.Key(rawValue: name) else {
-        throw TestFailure("\(name) is not a name of a variable.")
-      }
-      changes[key] = .some(value)
+    var variables: [String: String] = [:]
+    var next = environ
+    while let entry = next.pointee {
+      let parts = String(cString: entry).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      if parts.count == 2 { variables[String(parts[0])] = String(parts[1]) }
+      next += 1
     }
-    let configuration = Configuration(
-      executable: .path(FilePath(path)), arguments: Arguments(arguments),
-      environment: .inherit.updating(changes), workingDirectory: directory.map { FilePath($0) })
-    let (started, announce) = AsyncStream.makeStream(of: Int32.self)
-    let input = stdin
-    let task = Task {
-      defer { announce.finish() }
-      let result = try await Subprocess.run(
-        configuration, input: .string(input), output: .string(limit: Self.outputLimit),
-        error: .string(limit: Self.outputLimit)
-      ) { execution in
-        announce.yield(execution.processIdentifier.value)
-      }
-      let code: Int32 =
-        switch result.terminationStatus {
-        case .exited(let code): code
-        case .signaled(let signal): 128 + signal
-        }
-      return ProgramResult(
-        exitCode: code, stdout: result.standardOutput, stderr: result.standardError)
-    }
-    for await processID in started {
-      return RunningProgram(
-        processID: processID, command: ([path] + arguments).joined(separator: " "), task: task)
-    }
-    // It could not be started: the task holds the reason.
-    _ = try await task.value
-    throw TestFailure("\(path) ended before it could be watched.")
+    for (name, value) in environment { variables[name] = value }
+    let child = try ChildProcess(
+      ChildProcess.Command(
+        path: path, arguments: arguments, environment: variables.map { "\($0)=\($1)" },
+        directory: directory, input: Array(stdin.utf8), outputLimit: Self.outputLimit))
+    return RunningProgram(command: ([path] + arguments).joined(separator: " "), child: child)
   }
 }
 
 /// A program in the background. It is killed when its `finish` times out; otherwise by the watchdog at the latest.
 public struct RunningProgram: Sendable {
-  /// For `kill(2)`.
-  public let processID: Int32
   let command: String
-  let task: Task<ProgramResult, any Error>
+  let child: ChildProcess
+
+  /// For `kill(2)`.
+  public var processID: Int32 { child.processID }
 
   /// Sends a signal, for instance `SIGINT`.
   public func signal(_ number: Int32) throws {
@@ -104,25 +79,22 @@ public struct RunningProgram: Sendable {
 
   /// Waits for the end; at `timeout` the program is killed and the call throws.
   public func finish(timeout: Duration = .seconds(60)) async throws -> ProgramResult {
-    let command = command
-    let limit = Task { [task] in
+    let limit = Task { [child] in
       try await Task.sleep(for: timeout)
-      task.cancel()
+      child.signal(SIGKILL)
     }
-    defer { limit.cancel() }
-    let result: ProgramResult
-    do {
-      result = try await withTaskCancellationHandler {
-        try await task.value
-      } onCancel: {
-        task.cancel()
-      }
-    } catch {
-      guard task.isCancelled else { throw error }
-      throw TestFailure("Killed after \(timeout): \(command)")
+    let outcome = await withTaskCancellationHandler {
+      await child.outcome()
+    } onCancel: { [child] in
+      child.signal(SIGKILL)
     }
-    // A killed program is no error to the spawning library.
-    guard !task.isCancelled else { throw TestFailure("Killed after \(timeout): \(command)") }
-    return result
+    limit.cancel()
+    let isOver: Bool
+    if case .success = await limit.result { isOver = true } else { isOver = false }
+    guard !isOver, !Task.isCancelled else { throw TestFailure("Killed after \(timeout): \(command)") }
+    guard !outcome.isTruncated else { throw TestFailure("It prints without end: \(command)") }
+    return ProgramResult(
+      exitCode: outcome.exitCode, stdout: String(decoding: outcome.stdout, as: UTF8.self),
+      stderr: String(decoding: outcome.stderr, as: UTF8.self))
   }
 }
