@@ -92,6 +92,7 @@ let package = Package(
         "Commands", "ironforge", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    tests("FaultTests", ["ironforge", "Postgres", "Primitives"]),
     tests("ArchitectureTests"),
   ]
 )
