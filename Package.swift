@@ -78,6 +78,7 @@ let package = Package(
         "Commands", "ironforge", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    tests("FaultTests", ["ironforge", "Postgres", "Primitives"]),
     tests("ArchitectureTests"),
   ]
 )
