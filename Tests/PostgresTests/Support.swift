@@ -6,10 +6,15 @@ import Synchronization
 import TestSupport
 import Testing
 
+extension SessionOptions {
+  /// Bounds that a busy machine keeps: all tests run at the same time.
+  static let patient = SessionOptions(statementTimeout: .seconds(600), lockTimeout: .seconds(60))
+}
+
 /// Opens a session and lends it to `body` on a thread of its own.
 @discardableResult
 func withSession<R: Sendable>(
-  _ url: String, _ options: SessionOptions = SessionOptions(),
+  _ url: String, _ options: SessionOptions = .patient,
   _ body: @escaping @Sendable (Session) throws -> R
 ) async throws -> R {
   try await blocking {
@@ -22,7 +27,7 @@ func withSession<R: Sendable>(
 /// Lends a session to a database of its own.
 @discardableResult
 func withSession<R: Sendable>(
-  _ options: SessionOptions = SessionOptions(), _ body: @escaping @Sendable (Session) throws -> R
+  _ options: SessionOptions = .patient, _ body: @escaping @Sendable (Session) throws -> R
 ) async throws -> R {
   try await withDatabase { try await withSession($0.url, options, body) }
 }
