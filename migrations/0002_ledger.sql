@@ -75,12 +75,13 @@ create function ironforge.check_transfers() returns trigger
 language plpgsql
 as $$
 begin
-  if exists (
-    select from inserted i
-    where not exists (select from public.wallets w where w.id = i.from_wallet_id)
-       or not exists (select from public.wallets w where w.id = i.to_wallet_id)
-       or not exists (select from public.currencies c where c.code = i.currency)
-  ) then
+  -- LIMIT keeps each subquery one descent of an index; a join could read a table whole.
+  perform from inserted i
+  left join lateral (select 1 as ok from public.wallets w where w.id = i.from_wallet_id limit 1) source on true
+  left join lateral (select 1 as ok from public.wallets w where w.id = i.to_wallet_id limit 1) destination on true
+  left join lateral (select 1 as ok from public.currencies c where c.code = i.currency limit 1) currency on true
+  where source.ok is null or destination.ok is null or currency.ok is null;
+  if found then
     raise foreign_key_violation using
       message = 'a transfer names a wallet or a currency that does not exist',
       table = 'transfers', schema = 'public';
@@ -95,27 +96,31 @@ create trigger transfers_integrity after insert on public.transfers
 create function ironforge.check_transactions() returns trigger
 language plpgsql
 as $$
+declare
+  broken record;
 begin
-  if exists (
-    select from inserted i
-    where not exists (select from public.transfers t where t.id = i.transfer_id)
-       or not exists (
-         select from public.assets a where a.wallet_id = i.wallet_id and a.currency = i.currency)
-  ) then
+  -- One query for both laws: a second one would cost every small transfer as much again.
+  select sum(i.amount) as total, min(i.currency) <> max(i.currency) as is_mixed into broken
+  from inserted i
+  left join lateral (select 1 as ok from public.transfers t where t.id = i.transfer_id limit 1) transfer on true
+  left join lateral (
+    select 1 as ok from public.assets a where a.wallet_id = i.wallet_id and a.currency = i.currency limit 1
+  ) asset on true
+  group by i.transfer_id
+  having sum(i.amount) <> 0 or min(i.currency) <> max(i.currency)
+    or count(transfer.ok) < count(*) or count(asset.ok) < count(*)
+  limit 1;
+  if not found then
+    return null;
+  elsif broken.total <> 0 or broken.is_mixed then
+    raise check_violation using
+      message = 'the entries of a transfer must be of one currency and sum to zero',
+      table = 'transactions', schema = 'public';
+  else
     raise foreign_key_violation using
       message = 'an entry names a transfer or an asset that does not exist',
       table = 'transactions', schema = 'public';
   end if;
-  if exists (
-    select from inserted i
-    group by i.transfer_id
-    having sum(i.amount) <> 0 or min(i.currency) <> max(i.currency)
-  ) then
-    raise check_violation using
-      message = 'the entries of a transfer must be of one currency and sum to zero',
-      table = 'transactions', schema = 'public';
-  end if;
-  return null;
 end
 $$;
 create trigger transactions_integrity after insert on public.transactions
