@@ -53,7 +53,7 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Bench", "Configuration", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet",
+        "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet",
         "Postgres", "Redis", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

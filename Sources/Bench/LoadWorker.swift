@@ -1,4 +1,3 @@
-internal import ConnectionPool
 internal import Histogram
 internal import Primitives
 
@@ -20,47 +19,58 @@ struct LoadSample: Sendable {
   }
 }
 
-/// One connection's worth of load, on a thread of its own: requests block.
-actor LoadWorker {
-  private let executor = ThreadExecutor()
-  nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+/// One connection's worth of load. A value, so that it can go on with another connection where one is lost.
+struct LoadWorker: Sendable {
+  private let measuredFrom: ContinuousClock.Instant
+  private let end: ContinuousClock.Instant
+  private var schedule: Schedule
+  private let clock = ContinuousClock()
+  private(set) var sample = LoadSample()
+  /// Whether the plan's time is over.
+  private(set) var isDone = false
 
-  /// Sends requests until the plan's time is over or `shouldStop` says so.
-  ///
   /// - Parameters:
   ///   - index: this worker's place among the plan's connections, which staggers an open loop.
   ///   - start: when the warm-up begins, the same for all workers.
-  ///   - makeRequest: called once on this thread; what it returns sends one request and returns nil, or the code
-  ///     of the error that it ended with.
-  func run(
-    _ plan: LoadPlan, index: Int, start: ContinuousClock.Instant, shouldStop: @Sendable () -> Bool,
-    makeRequest: @Sendable (Int) throws -> () throws -> String?
-  ) throws -> LoadSample {
-    let request = try makeRequest(index)
-    let clock = ContinuousClock()
-    let measuredFrom = start + plan.warmup
-    let end = measuredFrom + plan.duration
-    var sample = LoadSample()
-    var schedule = Schedule(plan, index: index, start: max(start, clock.now))
-    while !shouldStop() {
+  init(_ plan: LoadPlan, index: Int, start: ContinuousClock.Instant) {
+    measuredFrom = start + plan.warmup
+    end = measuredFrom + plan.duration
+    schedule = Schedule(plan, index: index, start: start)
+  }
+
+  /// Sends requests, blocking the thread, until the plan's time is over or `goesOn` says no.
+  ///
+  /// - Parameter send: sends one request and returns nil, or the code of the error that it ended with.
+  mutating func run(while goesOn: () -> Bool, send: () throws -> String?) rethrows {
+    while goesOn(), !isDone {
       let intended = schedule.next(after: clock.now)
-      guard intended < end else { break }
-      let delay = wait(until: intended, clock)
-      let failure = try request()
-      let finished = clock.now
-      guard intended >= measuredFrom else { continue }
-      // Measured from when the request should have been sent: a slow answer must not hide that the next
-      // request was late (coordinated omission).
-      sample.latencies.record(UInt64(max(0, microseconds(finished - intended))))
-      sample.requests += 1
-      if let failure { sample.errors[failure, default: 0] += 1 }
-      sample.worstDelay = max(sample.worstDelay, delay)
+      guard intended < end else {
+        isDone = true
+        return
+      }
+      let delay = wait(until: intended)
+      record(failure: try send(), intended: intended, delay: delay)
     }
-    return sample
+  }
+
+  /// Counts a request that could not even be sent, and lets time pass before the next.
+  mutating func recordUnsendable(_ code: String) {
+    record(failure: code, intended: clock.now, delay: .zero)
+    isDone = isDone || clock.now >= end
+  }
+
+  private mutating func record(failure: String?, intended: ContinuousClock.Instant, delay: Duration) {
+    guard intended >= measuredFrom else { return }
+    // Measured from when the request should have been sent: a slow answer must not hide that the next request
+    // was late (coordinated omission).
+    sample.latencies.record(UInt64(max(0, microseconds(clock.now - intended))))
+    sample.requests += 1
+    if let failure { sample.errors[failure, default: 0] += 1 }
+    sample.worstDelay = max(sample.worstDelay, delay)
   }
 
   /// Sleeps until `instant`; returns how late it is already.
-  private func wait(until instant: ContinuousClock.Instant, _ clock: ContinuousClock) -> Duration {
+  private func wait(until instant: ContinuousClock.Instant) -> Duration {
     let left = instant - clock.now
     if left <= .zero { return .zero - left }
     sleepBlocking(left)

@@ -1,3 +1,4 @@
+public import ConnectionPool
 internal import Ledger
 public import Postgres
 internal import Primitives
@@ -8,15 +9,15 @@ internal import Wallet
 /// The wallets are its own: one user, one external wallet and `walletCount` standard ones of the currency
 /// `BENCH`, made and funded by ordinary transfers, so that no real money moves and the ledger still verifies.
 public struct TransferLoad: Sendable {
-  private let connect: @Sendable () throws -> Session
+  private let pool: PostgresPool
   private let walletCount: Int
   private static let currency = Currency(code: "BENCH", scale: 2)
   private static let email = "bench@ironforge.invalid"
 
-  /// - Parameter connect: opens a session; called on the thread that uses it.
-  public init(walletCount: Int, connect: @escaping @Sendable () throws -> Session) {
+  /// - Parameter pool: holds as many connections as a plan wants.
+  public init(walletCount: Int, pool: PostgresPool) {
     self.walletCount = walletCount
-    self.connect = connect
+    self.pool = pool
   }
 
   /// Runs the plan.
@@ -25,18 +26,15 @@ public struct TransferLoad: Sendable {
   public func run(
     _ plan: LoadPlan, targets: LoadTargets, shouldStop: @escaping @Sendable () -> Bool = { false }
   ) async throws -> LoadReport {
-    let wallets = try prepare()
+    let wallets = try await pool.withConnection { connection in
+      try await connection.withSession { session in try prepare(session) }
+    }
     let clock = ContinuousClock()
     let start = clock.now
-    let connect = connect
     let sample = try await withThrowingTaskGroup(of: LoadSample.self) { group in
       for index in 0..<plan.connections {
         group.addTask {
-          try await LoadWorker().run(plan, index: index, start: start, shouldStop: shouldStop) { _ in
-            let processor = TransferProcessor(shouldStop: shouldStop, connect: connect)
-            var keys = IdentifierGenerator()
-            return { try Self.sendOne(processor, among: wallets, key: keys.next().description) }
-          }
+          try await work(LoadWorker(plan, index: index, start: start), among: wallets, shouldStop)
         }
       }
       return try await group.reduce(into: LoadSample()) { $0.add($1) }
@@ -45,10 +43,38 @@ public struct TransferLoad: Sendable {
     return LoadReport(sample, plan: plan, duration: max(measured, .zero), targets: targets)
   }
 
+  /// One worker's share, on one connection after another where they are lost.
+  private func work(
+    _ worker: LoadWorker, among wallets: [Identifier], _ shouldStop: @escaping @Sendable () -> Bool
+  ) async throws -> LoadSample {
+    var worker = worker
+    while !worker.isDone, !shouldStop() {
+      do {
+        worker = try await pool.withConnection { [worker] connection in
+          try await connection.withSession { session in
+            var worker = worker
+            let processor = TransferProcessor(shouldStop: shouldStop) { session }
+            var keys = IdentifierGenerator()
+            worker.run {
+              session.isOpen && !shouldStop()
+            } send: {
+              Self.sendOne(processor, among: wallets, key: keys.next().description)
+            }
+            return worker
+          }
+        }
+      } catch let failure as any Failure where failure.isRetryable {
+        worker.recordUnsendable(failure.code)
+        try await Task.sleep(for: .milliseconds(100))
+      }
+    }
+    return worker.sample
+  }
+
   /// Moves one minor unit between two random wallets.
   private static func sendOne(
     _ processor: TransferProcessor, among wallets: [Identifier], key: String
-  ) throws -> String? {
+  ) -> String? {
     let from = Int.random(in: 0..<wallets.count)
     let to = (from + Int.random(in: 1..<wallets.count)) % wallets.count
     do {
@@ -57,14 +83,13 @@ public struct TransferLoad: Sendable {
           key: key, from: wallets[from], to: wallets[to], amount: "0.01", currency: currency.code)
       ])[0]
       return outcome.code.isSuccess ? nil : outcome.code.rawValue
-    } catch let failure as any Failure {
-      return failure.code
+    } catch {
+      return (error as? any Failure)?.code ?? "unexpected"
     }
   }
 
   /// Makes and funds the wallets; those of an earlier run are used again.
-  private func prepare() throws -> [Identifier] {
-    let session = try connect()
+  private func prepare(_ session: Session) throws -> [Identifier] {
     let ledger = Ledger(session)
     _ = try ledger.addCurrency(Self.currency)
     let user: Identifier
@@ -75,8 +100,7 @@ public struct TransferLoad: Sendable {
     }
     let source = try wallet(ledger, user, "external", .external)
     let wallets = try (0..<walletCount).map { try wallet(ledger, user, "bench-\($0)", .standard) }
-    try fund(wallets, from: source, ledger)
-    session.close()
+    try fund(wallets, from: source, ledger, session)
     return wallets
   }
 
@@ -90,7 +114,9 @@ public struct TransferLoad: Sendable {
   }
 
   /// Tops wallets up to enough for any run: a million minor units.
-  private func fund(_ wallets: [Identifier], from source: Identifier, _ ledger: Ledger) throws {
+  private func fund(
+    _ wallets: [Identifier], from source: Identifier, _ ledger: Ledger, _ session: Session
+  ) throws {
     let floor: Int128 = 1_000_000
     var balances: [Identifier: Int128] = [:]
     for record in try ledger.assets(of: wallets) where record.currency == Self.currency {
@@ -102,7 +128,7 @@ public struct TransferLoad: Sendable {
         key: "bench-\(keys.next())", from: source, to: wallet, amount: "10000.00",
         currency: Self.currency.code)
     }
-    let processor = TransferProcessor(connect: connect)
+    let processor = TransferProcessor { session }
     for start in stride(from: 0, to: requests.count, by: 500) {
       _ = try processor.process(Array(requests[start..<min(start + 500, requests.count)]))
     }

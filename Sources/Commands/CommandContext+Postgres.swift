@@ -1,6 +1,8 @@
 import Configuration
+import ConnectionPool
 import Ledger
 import Postgres
+import Primitives
 import Synchronization
 
 extension CommandContext {
@@ -21,6 +23,29 @@ extension CommandContext {
     let registration = try signals.onStop { canceller.cancel() }
     registrations.withLock { $0.append(registration) }
     return session
+  }
+
+  /// A pool by the keys of `[database]`, for a command that wants `connections` at the same time.
+  ///
+  /// - Throws: a usage failure when that is more than `database.max_connections` allows.
+  func pool(connections: Int) throws -> PostgresPool {
+    let configuration = try configuration()
+    let database = configuration.values.database
+    guard connections <= database.maxConnections else {
+      throw SimpleFailure(
+        .usage, code: "too_many_connections_asked",
+        message:
+          "\(connections) connections are more than database.max_connections (\(database.maxConnections))",
+        hint: "ask for fewer, or raise database.max_connections")
+    }
+    return PostgresPool(
+      try ConnectionString(try configuration.database().value), options: SessionOptions(database),
+      configuration: try PoolConfiguration(
+        maxConnections: database.maxConnections,
+        minConnections: min(database.minConnections, database.maxConnections),
+        connectTimeout: .seconds(database.connectTimeoutSeconds),
+        idleTimeout: .seconds(database.idleTimeoutSeconds),
+        maxLifetime: .seconds(database.maxLifetimeSeconds)))
   }
 
   /// The wallet domain on a new session.

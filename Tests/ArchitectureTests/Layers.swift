@@ -24,7 +24,7 @@ struct Layers {
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Bench", "Configuration", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet", "Postgres",
+      "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet", "Postgres",
       "Redis", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],

@@ -11,7 +11,7 @@ struct BenchTransfer: ConcurrentCommand {
     abstract: "Measure single transfers: latency, throughput, errors; exit 99 when a target is missed.",
     discussion: """
       Money of the currency BENCH moves among wallets of the user bench@ironforge.invalid, which are made for it; \
-      the ledger verifies afterwards as before. Without --rate each connection sends its next transfer when it has \
+      the ledger verifies afterwards as before. At most database.max_connections connections are opened. Without --rate each connection sends its next transfer when it has \
       the answer to the last (a closed loop). With --rate transfers are sent on a schedule, and latency counts \
       from when a transfer should have been sent. The targets stand under [targets] in the configuration.
 
@@ -52,18 +52,17 @@ struct BenchTransfer: ConcurrentCommand {
   }
 
   func runConcurrently(in context: CommandContext) async throws {
-    let configuration = try context.configuration()
-    let target = try ConnectionString(try configuration.database().value)
-    let options = SessionOptions(configuration.values.database)
+    let targets = LoadTargets(try context.configuration().values.targets)
     // Registering anything makes the first signal end the run in order, with a report.
     let registration = try context.signals.onStop {}
     defer { withExtendedLifetime(registration) {} }
-    let load = TransferLoad(walletCount: wallets) { try Session(connecting: target, options: options) }
+    let pool = try context.pool(connections: connections)
     let plan = LoadPlan(
       connections: connections, duration: duration.duration, warmup: warmup.duration, rate: rate)
-    let report = try await load.run(plan, targets: LoadTargets(configuration.values.targets)) {
+    let report = try await TransferLoad(walletCount: wallets, pool: pool).run(plan, targets: targets) {
       [signals = context.signals] in signals.received != nil
     }
+    try await pool.drain(deadline: .after(.seconds(10)))
     if let warning = report.generatorWarning { context.messages.warning(warning) }
     try context.output.render(LoadReportView(report: report))
     try context.signals.check()
