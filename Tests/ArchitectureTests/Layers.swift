@@ -24,8 +24,8 @@ struct Layers {
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet", "Postgres",
-      "Redis", "Primitives", "ArgumentParser",
+      "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet",
+      "Postgres", "Redis", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],
   ])

@@ -15,7 +15,9 @@ import Testing
         Self.transfer + ["--json"], env: ["IRONFORGE_DATABASE_URL": .some(url)])
       #expect(result.exitCode == 69 && value("code", in: result.stderr) == "database_unreachable")
       #expect(result.stdout == "" && result.stderr.contains("\"retryable\":true,\"exit_code\":69}}"))
-      #expect(monotonicNanoseconds() - start < 8_000_000_000, "nothing listens there: no wait, no retry")
+      // Far below the connect time-outs and the retry budget that a wait would show, and yet enough for a machine
+      // that runs all other tests too.
+      #expect(monotonicNanoseconds() - start < 30_000_000_000, "nothing listens there: no wait, no retry")
     }
   }
 

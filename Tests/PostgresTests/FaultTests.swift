@@ -99,7 +99,10 @@ struct FaultTests {
         if kind == "restart" {
           try await server.restart(mode: .immediate)
         } else {
+          let crashes = try crashes(server)
           try server.signal(SIGKILL, process: backend)
+          // The postmaster takes a moment to notice, and is ready until then.
+          while try self.crashes(server) == crashes { try await Task.sleep(for: .milliseconds(10)) }
           try await server.waitUntilReady()
         }
         let error = try await lost.value
@@ -107,6 +110,12 @@ struct FaultTests {
         try await withSession(server.url) { session throws in #expect(try answers(session)) }
       }
     }
+  }
+
+  /// How often the server says in its log that it starts anew after a crash.
+  private func crashes(_ server: PrivatePostgres) throws -> Int {
+    try String(contentsOfFile: server.log, encoding: .utf8)
+      .components(separatedBy: "all server processes terminated; reinitializing").count
   }
 
   @Test func aStoppedBackendIsGivenUpAtTheDeadline() async throws {

@@ -36,6 +36,9 @@ public final class PrivatePostgres: Sendable {
     address = try PostgresAddress(try await sandbox.up(options), programs: sandbox.programs())
   }
 
+  /// The path of the server's log.
+  public var log: String { directory.file(".ironforge/sandbox/postgres.log") }
+
   /// Sends statements through psql to the database `ironforge`.
   @discardableResult
   public func sql(_ text: String, timeout: Duration = .seconds(60)) async throws -> [[String]] {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Bench
 import Configuration
+import ConnectionPool
 import Postgres
 import Primitives
 
