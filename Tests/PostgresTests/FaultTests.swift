@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import Primitives
 import TestSupport
