@@ -7,7 +7,10 @@
 create table public.assets (
   wallet_id   uuid not null,
   currency    text collate "C" not null references public.currencies (code),
-  wallet_kind text not null default 'standard',
+  -- The wallet's kind and status stand here too, so that whoever has locked an asset knows all that the rules ask
+  -- of it. The kind never changes; the status is carried over by wallets_status, below.
+  wallet_kind   text not null default 'standard',
+  wallet_status text not null default 'active',
   balance     numeric(38,0) not null default 0,
   held        numeric(38,0) not null default 0 check (held >= 0),
   -- How many posted entries there are: the last one bears this number.
@@ -124,6 +127,19 @@ create trigger transactions_integrity after insert on public.transactions
   referencing new table as inserted
   for each statement execute function ironforge.check_transactions();
 
+-- A wallet's new status reaches its assets in the same transaction, whoever changes it. That takes the locks of
+-- the assets: transfers in flight end first, and none that comes later sees the old status.
+create function ironforge.carry_wallet_status() returns trigger
+language plpgsql
+as $$
+begin
+  update public.assets set wallet_status = new.status where wallet_id = new.id;
+  return null;
+end
+$$;
+create trigger wallets_status after update of status on public.wallets
+  for each row when (new.status <> old.status) execute function ironforge.carry_wallet_status();
+
 -- An asset keeps its wallet by foreign key; a recorded refusal has no asset to do it.
 create function ironforge.check_wallet_delete() returns trigger
 language plpgsql
@@ -145,6 +161,8 @@ create trigger wallets_delete before delete on public.wallets
 -- migrate: down
 
 drop trigger wallets_delete on public.wallets;
+drop trigger wallets_status on public.wallets;
+drop function ironforge.carry_wallet_status();
 drop function ironforge.check_wallet_delete();
 drop table public.transactions;
 drop table public.transfers;

@@ -160,7 +160,8 @@ public struct LedgerVerification {
         coalesce(a.version, 0) as version, coalesce(s.last_version, 0) as last_version,
         coalesce(a.held, 0) as held, coalesce(h.held, 0) as open_holds,
         a.wallet_id is not null and w.kind = 'standard' and (a.balance < 0 or a.balance < a.held)
-          as is_overdrawn
+          as is_overdrawn,
+        w.kind <> a.wallet_kind or w.status <> a.wallet_status as is_estranged, w.kind || ' ' || w.status as wallet
       from (select * from assets where $1::text is null or currency = $1) a
       full join sums s on s.wallet_id = a.wallet_id and s.currency = a.currency
       left join holds h on h.wallet_id = a.wallet_id and h.currency = a.currency
@@ -180,6 +181,11 @@ public struct LedgerVerification {
     union all
     select 'no_overdraft', count(*), count(*) filter (where is_overdrawn),
       min('wallet ' || name || ': balance ' || balance || ', held ' || held) filter (where is_overdrawn)
+    from compared
+    union all
+    select 'assets_know_their_wallets', count(*), count(*) filter (where is_estranged),
+      min('wallet ' || name || ': the wallet is ' || wallet || ', its asset says otherwise')
+        filter (where is_estranged)
     from compared
     """)
 

@@ -17,26 +17,44 @@ struct TransferChunk {
     return keys.sorted()
   }
 
-  /// The statements that read the chunk's part of the ledger, with locks or without.
-  func reading(locked: Bool) -> [BoundStatement] {
-    let keys = lockOrder
-    let assets = locked ? TransferStatements.lock : TransferStatements.look
-    return [
-      assets(keys.map(\.wallet), keys.map(\.currency)),
-      TransferStatements.read(
-        requests.map(\.key), requests.map(\.from), requests.map(\.to), requests.map(\.currency)),
-    ]
+  /// The statement that locks the chunk's assets.
+  func locking() -> BoundStatement { assets(TransferStatements.lock) }
+
+  /// The statement that reads all else that the rules may ask for.
+  func asking() -> BoundStatement {
+    TransferStatements.read(
+      requests.map(\.key), requests.map(\.from), requests.map(\.to), requests.map(\.currency))
   }
 
-  /// Makes the rules' view out of the results of `reading`.
-  private func view(assets: Rows, facts: Rows) throws(PostgresError) -> LedgerView {
+  /// The statements that read the chunk's part of the ledger, with locks or without.
+  func reading(locked: Bool) -> [BoundStatement] {
+    [assets(locked ? TransferStatements.lock : TransferStatements.look), asking()]
+  }
+
+  private func assets(_ statement: Statement) -> BoundStatement {
+    let keys = lockOrder
+    return statement(keys.map(\.wallet), keys.map(\.currency))
+  }
+
+  /// The rules' view as far as the locked assets show it: enough for requests that are new, between wallets that
+  /// hold the currency already.
+  private func view(assets: Rows, scales: [String: Int]) throws(PostgresError) -> LedgerView {
     var view = LedgerView()
+    view.scales = scales
     for row in assets {
       let key = AssetKey(wallet: try row.decode(0), currency: try row.decode(1))
       view.assets[key] = Asset(
         balance: try row.decode(2), held: try row.decode(3), version: try row.decode(4),
         updatedAt: try row.decode(5))
+      view.wallets[key.wallet] = try Self.standing(row, 6)
+      view.time = max(view.time, try row.decode(8))
     }
+    return view
+  }
+
+  /// Makes the rules' view out of the results of `reading`.
+  private func view(assets: Rows, facts: Rows) throws(PostgresError) -> LedgerView {
+    var view = try view(assets: assets, scales: [:])
     for (request, row) in zip(requests, facts) {
       view.time = try row.decode(0)
       if let scale = try row.decodeIfPresent(1, as: Int16.self) { view.scales[request.currency] = Int(scale) }
@@ -47,6 +65,21 @@ struct TransferChunk {
       }
     }
     return view
+  }
+
+  /// Carries the requests out in memory on the locked assets alone, in the hope that no key was used before.
+  ///
+  /// The unique index on keys tells whether the hope was true, when the result is stored. So the result counts only
+  /// if every request comes to something that is stored; nil where one does not, or asks for what is not here.
+  func hopefulFold(
+    assets: Rows, scales: [String: Int], identifiers: IdentifierGenerator
+  ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome])? {
+    guard assets.count == lockOrder.count, requests.allSatisfy({ scales[$0.currency] != nil }) else {
+      return nil
+    }
+    var fold = TransferFold(try view(assets: assets, scales: scales), identifiers: identifiers)
+    let outcomes = requests.map { fold.apply($0) }
+    return outcomes.allSatisfy { $0.transfer != nil } ? (fold, outcomes) : nil
   }
 
   /// Carries the requests out in memory, on what `reading` found.

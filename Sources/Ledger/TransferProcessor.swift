@@ -18,6 +18,10 @@ public final class TransferProcessor {
   private var session: Session?
   /// Chunks that the session has carried out.
   private var chunks = 0
+  /// Whether the last chunk that was looked up had only keys that were never used.
+  private var expectsNewKeys = true
+  /// Scales of the currencies seen so far.
+  private var scales: [String: Int] = [:]
 
   /// - Parameters:
   ///   - connect: opens a session. The first failure to connect is final; after a loss it is tried again.
@@ -47,7 +51,7 @@ public final class TransferProcessor {
     var backoff = Backoff(policy)
     FaultPoint.beforeBegin.reach()
     while true {
-      attempt.hasSentCommit = false
+      attempt.begin()
       do {
         let session = try openSession()
         attempt.isConnected = true
@@ -55,6 +59,7 @@ public final class TransferProcessor {
       } catch let error as PostgresError {
         if let session, session.isOpen { session.rollback() } else { session = nil }
         if attempt.isInDoubt(after: error) { attempt.isCommitInDoubt = true }
+        attempt.isRepeated = true
         if !attempt.canRepeat(after: error) || stopsNow(attempt) || !backoff.wait() {
           throw attempt.isCommitInDoubt ? OutcomeUnknown(key: requests.first?.key, reason: error) : error
         }
@@ -76,12 +81,38 @@ public final class TransferProcessor {
   /// What has been tried so far for one chunk.
   private struct Attempt {
     var isConnected = false
+    /// An earlier attempt failed: nothing is left to hope.
+    var isRepeated = false
     /// COMMIT is on its way in the running attempt.
     var hasSentCommit = false
     /// The answer to a COMMIT was lost, in this attempt or an earlier one.
     var isCommitInDoubt = false
-    /// Identifiers of transfers that were sent: one found under its key is ours and no replay.
-    var sent: Set<Identifier> = []
+    /// Identifiers of transfers that the running attempt sends.
+    var sending: [Identifier] = []
+    /// Identifiers that attempts before it sent: one found under its key is ours and no replay.
+    private var sentBefore: Set<Identifier> = []
+
+    /// Begins with the next attempt.
+    mutating func begin() {
+      hasSentCommit = false
+      sentBefore.formUnion(sending)
+      sending = []
+    }
+
+    /// Outcomes as the caller should see them: what an earlier attempt of the same call stored is new to him. Only
+    /// the first row with a key carried it out; another with the same key is a replay all the same.
+    func claimed(_ outcomes: [TransferOutcome]) -> [TransferOutcome] {
+      var unclaimed = sentBefore
+      return outcomes.map { outcome in
+        guard outcome.replayed, let transfer = outcome.transfer, unclaimed.remove(transfer.id) != nil else {
+          return outcome
+        }
+        var own = outcome
+        own.code = transfer.refusal ?? .created
+        own.replayed = false
+        return own
+      }
+    }
 
     func isInDoubt(after error: PostgresError) -> Bool { hasSentCommit && error.endsSession }
 
@@ -119,13 +150,46 @@ public final class TransferProcessor {
     return session.beginning() + (chunks > 0 && session.isPooled ? [TransferStatements.settle(true)] : [])
   }
 
+  /// Opens the transaction, locks, reads, and carries the requests out in memory.
+  ///
+  /// A session that has seen chunks before hopes that keys are new, and leaves out to look them up: storing them
+  /// tells. One that met an old key looks again, until a chunk without any.
+  private func decide(
+    _ chunk: TransferChunk, on session: Session, isRepeated: Bool
+  ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
+    let opening = try opening(session)
+    if expectsNewKeys, !isRepeated, !scales.isEmpty {
+      guard let assets = try session.pipeline(opening + [chunk.locking()]).last else { return try missing() }
+      FaultPoint.afterLocks.reach()
+      if let hopeful = try chunk.hopefulFold(assets: assets, scales: scales, identifiers: identifiers) {
+        return hopeful
+      }
+      return try settled(chunk, assets: assets, facts: try session.query(chunk.asking()))
+    }
+    let rows = try session.pipeline(opening + chunk.reading(locked: true)).suffix(2)
+    guard let assets = rows.first, let facts = rows.last else { return try missing() }
+    FaultPoint.afterLocks.reach()
+    return try settled(chunk, assets: assets, facts: facts)
+  }
+
+  private func settled(
+    _ chunk: TransferChunk, assets: Rows, facts: Rows
+  ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
+    let (fold, outcomes) = try chunk.fold(assets: assets, facts: facts, identifiers: identifiers)
+    expectsNewKeys = !outcomes.contains { $0.replayed || $0.code == .keyReusedWithDifferentRequest }
+    // A currency's scale never changes; there are few currencies.
+    for (request, outcome) in zip(chunk.requests, outcomes) { scales[request.currency] = outcome.scale }
+    return (fold, outcomes)
+  }
+
+  private func missing<T>() throws(PostgresError) -> T {
+    throw .misuse("a pipeline returned fewer results than it has statements")
+  }
+
   private func run(
     _ chunk: TransferChunk, on session: Session, _ attempt: inout Attempt
   ) throws(PostgresError) -> [TransferOutcome] {
-    let rows = try session.pipeline(try opening(session) + chunk.reading(locked: true)).suffix(2)
-    FaultPoint.afterLocks.reach()
-    let (fold, outcomes) = try chunk.fold(
-      assets: rows[rows.startIndex], facts: rows[rows.startIndex + 1], identifiers: identifiers)
+    let (fold, outcomes) = try decide(chunk, on: session, isRepeated: attempt.isRepeated)
     identifiers = fold.identifiers
 
     let writes = TransferChunk.writing(fold)
@@ -133,21 +197,13 @@ public final class TransferProcessor {
       session.rollback()
     } else {
       attempt.hasSentCommit = true
-      attempt.sent.formUnion(fold.transfers.map(\.id))
+      attempt.sending = fold.transfers.map(\.id)
       let pending = try session.send(writes + [Statement.commit()])
       FaultPoint.commitSent.reach()
       _ = try session.receive(pending)
       FaultPoint.afterCommit.reach()
     }
-    return outcomes.map { outcome in
-      guard outcome.replayed, let transfer = outcome.transfer, attempt.sent.contains(transfer.id) else {
-        return outcome
-      }
-      var own = outcome
-      own.code = transfer.refusal ?? .created
-      own.replayed = false
-      return own
-    }
+    return attempt.claimed(outcomes)
   }
 }
 

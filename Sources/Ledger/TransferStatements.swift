@@ -12,24 +12,27 @@ enum TransferStatements {
     select a.*
     from unnest($1::uuid[], $2::text[]) as k (wallet_id, currency)
     cross join lateral (
-      select a.wallet_id, a.currency, a.balance, a.held, a.version, a.updated_at
+      select a.wallet_id, a.currency, a.balance, a.held, a.version, a.updated_at, a.wallet_kind, a.wallet_status,
+        clock_timestamp()
       from assets a
       where a.wallet_id = k.wallet_id and a.currency = k.currency
       for no key update
     ) a
     """,
-    parameters: [.uuidArray, .textArray],
-    columns: [.uuid, .text, .numeric, .numeric, .int8, .timestamptz])
+    parameters: [.uuidArray, .textArray], columns: assetColumns)
+
+  private static let assetColumns: [DataType] = [
+    .uuid, .text, .numeric, .numeric, .int8, .timestamptz, .text, .text, .timestamptz,
+  ]
 
   /// The same without locks, for a dry run in a read-only transaction.
   static let look = Statement(
     """
-    select wallet_id, currency, balance, held, version, updated_at
+    select wallet_id, currency, balance, held, version, updated_at, wallet_kind, wallet_status, clock_timestamp()
     from assets
     where (wallet_id, currency) in (select w, c from unnest($1::uuid[], $2::text[]) as k (w, c))
     """,
-    parameters: [.uuidArray, .textArray],
-    columns: [.uuid, .text, .numeric, .numeric, .int8, .timestamptz])
+    parameters: [.uuidArray, .textArray], columns: assetColumns)
 
   /// Reads everything else that the rules need, one row a request. A statement of its own after the locks: its
   /// snapshot is then younger than the locks, and sees what those who held them before have committed.

@@ -73,7 +73,11 @@ struct Violation: Sendable, CustomTestStringConvertible {
         """, checks: ["held_equals_open_holds"], names: "$ada USD: held is 0, open holds sum to 5"),
     Violation(
       name: "a standard wallet below zero", sql: "update wallets set kind = 'standard' where id = '$bank'",
-      checks: ["no_overdraft"], names: "$bank EUR: balance -100, held 0"),
+      checks: ["no_overdraft", "assets_know_their_wallets"], names: "$bank EUR: balance -100, held 0"),
+    Violation(
+      name: "an asset that missed a freeze",
+      sql: "update assets set wallet_status = 'frozen' where wallet_id = '$bob'",
+      checks: ["assets_know_their_wallets"], names: "$bob USD: the wallet is standard active"),
     Violation(
       name: "a key stored twice",
       sql: "alter table transfers drop constraint transfers_key_key; update transfers set key = 'fund'",
@@ -85,7 +89,7 @@ struct Violation: Sendable, CustomTestStringConvertible {
   private static let names: Set<String> = [
     "transfer_entries_sum_to_zero", "currencies_sum_to_zero", "versions_dense", "running_balances",
     "entries_in_time_order", "balances_match_entries", "held_equals_open_holds", "no_overdraft",
-    "keys_unique",
+    "assets_know_their_wallets", "keys_unique",
   ]
 
   @Test func aSoundLedgerPassesAndSaysWhatItLookedAt() async throws {
