@@ -5,7 +5,8 @@ begin isolation level read committed;
 select a.*
 from unnest(array[:'from', :'to']::uuid[], array['USD', 'USD']::text[]) as k (wallet_id, currency)
 cross join lateral (
-  select a.wallet_id, a.currency, a.balance, a.held, a.version, a.updated_at
+  select a.wallet_id, a.currency, a.balance, a.held, a.version, a.updated_at, a.wallet_kind, a.wallet_status,
+    clock_timestamp()
   from assets a
   where a.wallet_id = k.wallet_id and a.currency = k.currency
   for no key update

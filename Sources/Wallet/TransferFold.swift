@@ -99,6 +99,7 @@ public struct TransferFold {
   }
 
   private func isSame(_ request: TransferRequest, _ stored: Transfer) -> Bool {
+    // An amount that cannot be read is not the amount that is stored.
     guard let scale = view.scales[request.currency],
       let amount = try? Amount.parse(request.amount, scale: scale)
     else { return false }
