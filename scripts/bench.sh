@@ -13,6 +13,8 @@ wanted=" ${*:-P1 P2 P3} "
 
 # Outside the repository: a file system of its own would not tell more, and nothing is left behind.
 work=$(mktemp -d /tmp/ironforge-bench.XXXXXX)
+# The servers run as another user when this is root, who must be able to enter.
+chmod 755 "$work"
 cleanup() {
   (cd "$work" && "$ironforge" sandbox down --quiet >/dev/null) || true
   rm -rf "$work"
