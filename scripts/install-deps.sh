@@ -21,10 +21,12 @@ missing_packages() {
   have_file /usr/include/hiredis/hiredis.h /usr/local/include/hiredis/hiredis.h || echo libhiredis-dev
   [ -n "$(postgres_bin)" ] || echo postgresql
   have redis-server || echo redis-server
+  # The tests talk to PostgreSQL through it.
+  have pgbouncer || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
   have make || echo make
   have git || echo git
   have setpriv || echo util-linux
-  # The Swift package manager fetches over HTTPS; TOMLKit holds C++.
+  # The Swift package manager fetches over HTTPS; the Swift library needs the C++ one to link.
   have_file /etc/ssl/certs/ca-certificates.crt || echo ca-certificates
   have_file /usr/include/c++/*/vector || echo g++
   have ld.lld || have_file "$(dirname "$(readlink -f "$(command -v swift || echo /usr/bin/swift)")")/ld.lld" || echo lld

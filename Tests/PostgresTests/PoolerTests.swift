@@ -33,7 +33,7 @@ struct PoolerTests {
       """, to: "pgbouncer.ini")
     // Like PostgreSQL it refuses to run as root.
     let arguments = geteuid() == 0 ? ["-u", "postgres", configuration] : [configuration]
-    let pooler = try await Program("/usr/sbin/pgbouncer", arguments).start()
+    let pooler = try await Program("/usr/sbin/pgbouncer", arguments, directory: directory.path).start()
     let url = "postgresql://ironforge@127.0.0.1:\(port)/\(database.name)"
     do {
       try await waitUntilReady(url)
