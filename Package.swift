@@ -54,13 +54,13 @@ let package = Package(
       "Commands",
       [
         "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet",
-        "Postgres", "Redis", "Primitives",
+        "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: ["Sandbox", "Postgres", "Redis", "Migrations", "Primitives"],
+      dependencies: ["Sandbox", "Postgres", "Migrations", "Primitives"],
       path: "Tests/TestSupport", swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives"]),
     tests("WalletTests", ["Wallet"]),

@@ -2,7 +2,7 @@
 # The performance table of SPEC section 7 as far as it can be measured now: each figure beside its peer, on a
 # durable sandbox of its own, as medians of RUNS rounds in which the two take turns.
 #
-#   RUNS=5 scripts/bench.sh [P1 P2 P3]
+#   RUNS=5 scripts/bench.sh [P1 P2 P3 PARTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -89,4 +89,15 @@ if [[ $wanted == *" P3 "* ]]; then
   ours=$(median <p3.ours | cut -d. -f1) peer=$(median <p3.peer | cut -d. -f1)
   report P3 "bench transfer, 8 connections" "$ours /s" "pgbench -c 8, seven statements" "$peer /s" \
     "$(ratio "$ours" "$peer")" ">= 1.5"
+fi
+
+# Where the server's time goes in one transfer at a time: not a target, so only when asked for.
+if [[ $wanted == *" PARTS "* ]]; then
+  query() { "$bin/psql" -X -q -d "$IRONFORGE_DATABASE_URL" "$@"; }
+  query -c "alter system set pg_stat_statements.track = 'all'" -c "select pg_reload_conf()" >/dev/null
+  query -c "select pg_stat_statements_reset()" >/dev/null
+  "$ironforge" bench transfer --connections 1 --duration 5s --json >/dev/null || [[ $? == 99 ]]
+  query -c "select calls, round((mean_exec_time * 1000)::numeric) as us, toplevel,
+      left(regexp_replace(query, '\s+', ' ', 'g'), 60) as statement
+    from pg_stat_statements where calls > 2000 order by mean_exec_time desc"
 fi

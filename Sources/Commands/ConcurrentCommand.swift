@@ -6,7 +6,7 @@
 
 /// A command that does several things at a time.
 ///
-/// Most commands need one thread and no more; starting Swift's threads costs them half a millisecond for nothing. So
+/// Most commands need one thread and no more; starting Swift's threads would cost them start-up time for nothing. So
 /// a command is synchronous, and one that is not says so by this protocol.
 protocol ConcurrentCommand: IronforgeCommand, Sendable {
   /// Does the work, as `run(in:)` does.

@@ -58,8 +58,7 @@ extension Ledger {
   private func probe(_ key: String, wait: Duration) throws -> Probe {
     defer { session.rollback() }
     do throws(PostgresError) {
-      let milliseconds = wait.components.seconds * 1000 + wait.components.attoseconds / 1_000_000_000_000_000
-      let bound = "\(milliseconds)ms"
+      let bound = "\(wait.settingMilliseconds)ms"
       let results = try session.pipeline(
         session.beginning() + [Self.setLockTimeout(bound), Self.probeKey(IdentifierGenerator.probe(), key)])
       return results.last?.count == 1 ? .free : .takenMeanwhile

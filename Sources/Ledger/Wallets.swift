@@ -108,7 +108,8 @@ extension Ledger {
   }
 
   /// Freezes, unfreezes or closes a wallet. Once this returns, no transfer that was not acknowledged before
-  /// sees the old status: the wallet's assets are locked, so that transfers in flight end first.
+  /// sees the old status: a trigger carries it over to the assets, which waits for the locks of
+  /// transfers in flight.
   ///
   /// - Throws: `wallet_not_found`; `wallet_closed` for any change of a closed wallet; `wallet_not_empty` when a
   ///   wallet to be closed holds money.
@@ -132,9 +133,8 @@ extension Ledger {
           .refused, code: "wallet_closed", message: "wallet \(id) is closed, which is final",
           hint: "create another wallet")
       }
-      let locked = try session.query(Self.lockAssets(id))
       if status == .closed {
-        for row in locked {
+        for row in try session.query(Self.lockAssets(id)) {
           let balance: Int128 = try row.decode(0)
           let held: Int128 = try row.decode(1)
           guard balance == 0, held == 0 else {

@@ -53,12 +53,3 @@ public struct MigrationFinding: Sendable, Equatable {
   /// One sentence.
   public let message: String
 }
-
-extension Duration {
-  /// Whole milliseconds as PostgreSQL's time-out settings take them, where 0 means none.
-  var settingMilliseconds: Int32 {
-    let (seconds, attoseconds) = components
-    let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
-    return overflow ? .max : Int32(clamping: whole + attoseconds / 1_000_000_000_000_000)
-  }
-}

@@ -47,6 +47,7 @@ public final class Session {
       opened = try Self.open(target, options, startupOptions: true)
     } catch {
       // No text of an error is looked at: a server that answered at once may have refused the options.
+      // When it refuses both, the first refusal is the one to tell.
       let elapsed = Duration.nanoseconds(monotonicNanoseconds() - start)
       guard elapsed < options.connectTimeout / 2,
         let second = try? Self.open(target, options, startupOptions: false)

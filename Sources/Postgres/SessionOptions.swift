@@ -26,7 +26,7 @@ public struct SessionOptions: Sendable {
 
 extension Duration {
   /// Whole milliseconds, rounded up, because 0 means no time-out; clamped to what PostgreSQL's settings take.
-  var settingMilliseconds: Int32 {
+  public var settingMilliseconds: Int32 {
     let (seconds, attoseconds) = components
     let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1000)
     if overflow { return seconds < 0 ? 0 : .max }

@@ -30,6 +30,7 @@ struct PostgresServer: Sendable {
   }
 
   private static func isPostmaster(_ number: pid_t, of layout: Layout) -> Bool {
+    // A process that has ended has no command line, and is no postmaster.
     guard let command = (try? Files.read("/proc/\(number)/cmdline")) ?? nil else { return false }
     return command.split(separator: "\0").contains { $0 == layout.postgresData }
   }

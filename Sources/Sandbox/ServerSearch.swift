@@ -88,7 +88,7 @@ struct ServerSearch: Sendable {
   }
 
   private func programs(at place: String) -> PostgresPrograms? {
-    // Links in PATH are followed: beside the real program lie the others of the same version, and its libraries.
+    // A place without the program is not the one. Links in PATH are followed: beside the real program lie the others of the same version, and its libraries.
     guard let program = try? Files.realPath(place + "/postgres"),
       let slash = program.lastIndex(of: "/")
     else { return nil }

@@ -25,7 +25,7 @@ struct Layers {
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
       "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet",
-      "Postgres", "Redis", "Primitives", "ArgumentParser",
+      "Postgres", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],
   ])
