@@ -23,6 +23,7 @@ left join lateral (
 ) destination on true
 left join lateral (
   select t.id, t.from_wallet_id, t.to_wallet_id, t.currency, t.amount, t.kind, t.status, t.code, t.memo,
+    t.ref, t.hold_amount, t.expires_at, t.resolved_at,
     (select e.balance_after from transactions e where e.id = ironforge.entry_id(t.id, 1)) as debit,
     (select e.balance_after from transactions e where e.id = ironforge.entry_id(t.id, 2)) as credit
   from transfers t
@@ -30,6 +31,15 @@ left join lateral (
   limit 1
 ) t on true
 order by r.position;
+select h.key, h.kind, h.amount, h.memo, h.created_at, t.id, t.key,
+  (select scale from currencies where code = t.currency),
+  t.from_wallet_id, t.to_wallet_id, t.currency, t.amount, t.kind, t.status, t.code, t.memo,
+  t.ref, t.hold_amount, t.expires_at, t.resolved_at,
+  (select e.balance_after from transactions e where e.id = ironforge.entry_id(t.id, 1)) as debit,
+  (select e.balance_after from transactions e where e.id = ironforge.entry_id(t.id, 2)) as credit
+from unnest(array[:'key']::text[]) as k (key)
+cross join lateral (select * from hold_resolutions where key = k.key limit 1) h
+cross join lateral (select * from transfers where id = h.hold_id limit 1) t;
 with new_transfers as (
   insert into transfers
     (id, key, from_wallet_id, to_wallet_id, currency, amount, kind, status, code, memo, created_at)
@@ -47,10 +57,10 @@ with new_transfers as (
     array[now(), now()]::timestamptz[]) as e
 )
 update assets a
-set balance = n.balance, version = n.version, updated_at = n.at
+set balance = n.balance, held = n.held, version = n.version, updated_at = n.at
 from unnest(
   array[:'from', :'to']::uuid[], array['USD', 'USD']::text[], array[:from_balance, :to_balance]::numeric[],
-  array[:version, :version]::bigint[], array[now(), now()]::timestamptz[])
-  as n (wallet_id, currency, balance, version, at)
+  array[0, 0]::numeric[], array[:version, :version]::bigint[], array[now(), now()]::timestamptz[])
+  as n (wallet_id, currency, balance, held, version, at)
 where a.wallet_id = n.wallet_id and a.currency = n.currency;
 commit;

@@ -8,14 +8,24 @@
 enum FaultPoint: String {
   case beforeBegin = "before-begin"
   case afterLocks = "after-locks"
+  case afterInserts = "after-inserts"
   case commitSent = "commit-sent"
   case afterCommit = "after-commit"
+
+  /// Whether `IRONFORGE_FAULT` names this point; what is usually sent together is then sent in two steps.
+  var isArmed: Bool {
+    #if DEBUG
+      getenv("IRONFORGE_FAULT").map { String(cString: $0) == rawValue } ?? false
+    #else
+      false
+    #endif
+  }
 
   /// Ends the process by SIGKILL where `IRONFORGE_FAULT` names this point.
   @inline(__always)
   func reach() {
     #if DEBUG
-      if let name = getenv("IRONFORGE_FAULT"), String(cString: name) == rawValue { kill(getpid(), SIGKILL) }
+      if isArmed { kill(getpid(), SIGKILL) }
     #endif
   }
 }

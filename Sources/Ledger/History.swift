@@ -55,8 +55,8 @@ extension Ledger {
   /// What a wallet held at a moment: the balance after the last entry that is not younger.
   ///
   /// A currency that the wallet did not hold yet is there with zero: an empty answer could be read as agreement.
-  /// Entries of one asset never go back in time, so that the last by time is the last by version. What open
-  /// holds had set aside then is not known here, so `held` is zero.
+  /// Entries of one asset never go back in time, so that the last by time is the last by version. `held` is what was
+  /// set aside by the holds that were open then.
   public func balances(of wallet: Identifier, at time: Timestamp) throws(PostgresError) -> [AssetRecord] {
     try Self.assets(try session.query(Self.selectBalanceAt(wallet, time)))
   }
@@ -102,8 +102,11 @@ extension Ledger {
 
   static let selectBalanceAt = Statement(
     """
-    select a.wallet_id, a.currency, c.scale, coalesce(e.balance_after, 0), 0::numeric, coalesce(e.version, 0),
-      coalesce(e.created_at, $2)
+    select a.wallet_id, a.currency, c.scale, coalesce(e.balance_after, 0),
+      (select coalesce(sum(h.hold_amount), 0) from transfers h
+       where h.from_wallet_id = a.wallet_id and h.kind = 'hold' and h.currency = a.currency
+         and h.status <> 'refused' and h.created_at <= $2 and (h.resolved_at is null or h.resolved_at > $2)),
+      coalesce(e.version, 0), coalesce(e.created_at, $2)
     from assets a
     join currencies c on c.code = a.currency
     left join lateral (

@@ -18,5 +18,6 @@ public struct Ledger {
       findWalletsByAddress, findWalletsByName,
       selectHistory, selectBalanceAt,
       selectTransfer, selectTransferByKey, selectTransfers, selectTransfersOfWallet, setLockTimeout, probeKey,
+      selectOpenHolds, selectExpiredHolds,
     ] + LedgerVerification.statements
 }

@@ -52,7 +52,7 @@ public struct LedgerVerification {
 
   private static let parts: [(name: String, statement: Statement)] = [
     ("transfers", transfers), ("currencies", currencies), ("entries", entries), ("assets", assets),
-    ("keys", keys),
+    ("keys", keys), ("holds", holds), ("reversals", reversals),
   ]
 
   private static func check(_ sql: String) -> Statement {
@@ -191,13 +191,75 @@ public struct LedgerVerification {
 
   private static let keys = check(
     """
-    with doubled as (
-      select key, count(*) as times from transfers
-      where $1::text is null or currency = $1
-      group by key having count(*) > 1
+    with keys as (
+      select key from transfers where $1::text is null or currency = $1
+      union all
+      select r.key from hold_resolutions r join transfers t on t.id = r.hold_id
+      where $1::text is null or t.currency = $1
+    ), doubled as (
+      select key, count(*) as times from keys group by key having count(*) > 1
     )
-    select 'keys_unique', (select count(*) from transfers where $1::text is null or currency = $1),
-      count(*), min('key ' || key || ' is stored ' || times || ' times')
+    select 'keys_unique', (select count(*) from keys), count(*),
+      min('key ' || key || ' is stored ' || times || ' times')
     from doubled
+    """)
+
+  /// An open hold has two pending lines, a voided or expired one two voided lines, and no other transfer has any. A
+  /// captured or voided hold has one resolution that says so.
+  private static let holds = check(
+    """
+    with lines as (
+      select transfer_id, count(*) as lines, sum(amount) as total, max(amount) as held,
+        count(distinct status) as statuses, min(status) as status
+      from transactions
+      where status <> 'posted' and ($1::text is null or currency = $1)
+      group by transfer_id
+    ), judged as (
+      select coalesce(t.id, l.transfer_id) as id,
+        case
+          when t.id is null then 'is no hold but has lines that are not posted'
+          when t.status = 'posted' and l.lines is not null then 'was captured but has lines that are not posted'
+          when t.status = 'posted' then null
+          when l.lines is distinct from 2 then 'has ' || coalesce(l.lines, 0) || ' lines'
+          when l.total <> 0 or l.held <> t.hold_amount then 'holds ' || t.hold_amount || ' but its lines ' || l.held
+          when l.statuses <> 1 or l.status <> case t.status when 'pending' then 'pending' else 'voided' end
+            then 'is ' || t.status || ' but has a line that is ' || l.status
+        end as problem,
+        case
+          when t.status in ('pending', 'expired') and r.key is not null then 'is ' || t.status || ' but was resolved'
+          when t.status = 'posted' and r.kind is distinct from 'capture' then 'is posted without a capture'
+          when t.status = 'voided' and r.kind is distinct from 'void' then 'is voided without a void'
+          when t.status = 'posted' and r.amount <> t.amount
+            then 'moved ' || t.amount || ' but its capture is of ' || r.amount
+        end as contradiction
+      from (
+        select * from transfers
+        where kind = 'hold' and status <> 'refused' and ($1::text is null or currency = $1)
+      ) t
+      full join lines l on l.transfer_id = t.id
+      left join hold_resolutions r on r.hold_id = t.id
+    )
+    select 'holds_have_their_lines', count(*), count(problem), min('transfer ' || id || ' ' || problem)
+    from judged
+    union all
+    select 'holds_resolved_once', count(*), count(contradiction), min('hold ' || id || ' ' || contradiction)
+    from judged
+    """)
+
+  private static let reversals = check(
+    """
+    with judged as (
+      select r.ref as id, t.amount, sum(r.amount) as reversed,
+        bool_or(t.id is null or t.status <> 'posted' or r.from_wallet_id <> t.to_wallet_id
+          or r.to_wallet_id <> t.from_wallet_id or r.currency <> t.currency) as is_foreign
+      from transfers r
+      left join transfers t on t.id = r.ref
+      where r.kind = 'reverse' and r.status = 'posted' and ($1::text is null or r.currency = $1)
+      group by r.ref, t.amount
+    )
+    select 'reversals_within_their_transfers', count(*), count(*) filter (where is_foreign or reversed > amount),
+      min('transfer ' || id || case when is_foreign then ' is not what its reversal gives back'
+        else ' of ' || amount || ' was reversed by ' || reversed end) filter (where is_foreign or reversed > amount)
+    from judged
     """)
 }

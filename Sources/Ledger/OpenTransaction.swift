@@ -18,11 +18,12 @@ extension Ledger {
   public func post(
     _ requests: [TransferRequest], identifiers: inout IdentifierGenerator
   ) throws(PostgresError) -> [TransferOutcome] {
-    let chunk = TransferChunk(requests: requests)
-    let rows = try session.pipeline(chunk.reading(locked: true))
-    let (fold, outcomes) = try chunk.fold(assets: rows[0], facts: rows[1], identifiers: identifiers)
+    var chunk = TransferChunk(requests: requests)
+    if chunk.hasReferences { try chunk.refer(to: session.query(chunk.finding())) }
+    let results = try session.pipeline(chunk.reading(locked: true))
+    let (fold, outcomes) = try chunk.fold(results, identifiers: identifiers)
     identifiers = fold.identifiers
-    let writes = TransferChunk.writing(fold)
+    let writes = fold.writing()
     if !writes.isEmpty { _ = try session.pipeline(writes) }
     return outcomes
   }

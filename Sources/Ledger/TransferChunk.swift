@@ -2,13 +2,53 @@ internal import Postgres
 internal import Primitives
 internal import Wallet
 
-/// One chunk of requests on its way through one transaction: what to lock, what was read, what to write.
+/// One chunk of requests on its way through one transaction: what to lock, and what was read.
 struct TransferChunk {
   let requests: [TransferRequest]
+  /// The stored transfers that requests refer to, as far as `finding` found them.
+  private(set) var referents: [Referent] = []
+
+  /// What is known of a transfer before it is locked; none of it ever changes.
+  struct Referent {
+    /// What a request calls it.
+    let name: String
+    let id: Identifier
+    let key: String
+    let sides: [AssetKey]
+  }
+
+  init(requests: [TransferRequest]) {
+    self.requests = requests
+  }
+
+  /// Whether requests refer to transfers, which are to be found before the locks.
+  var hasReferences: Bool { requests.contains { $0.ref != nil } }
+
+  /// The statement that finds the transfers that requests refer to.
+  func finding() -> BoundStatement { Self.finding(Set(requests.compactMap(\.ref)).sorted()) }
+
+  static func finding(_ names: [String]) -> BoundStatement {
+    HoldStatements.find(names, names.map { Identifier($0) })
+  }
+
+  /// Takes over what `finding` found.
+  mutating func refer(to rows: Rows) throws(PostgresError) {
+    referents = []
+    for row in rows {
+      let currency = try row.decode(5, as: String.self)
+      referents.append(
+        Referent(
+          name: try row.decode(0), id: try row.decode(1), key: try row.decode(2),
+          sides: [
+            AssetKey(wallet: try row.decode(3), currency: currency),
+            AssetKey(wallet: try row.decode(4), currency: currency),
+          ]))
+    }
+  }
 
   /// The distinct assets in lock order. Requests that name no wallet, or the same one twice, touch none.
   var lockOrder: [AssetKey] {
-    var keys: Set<AssetKey> = []
+    var keys = Set(referents.flatMap(\.sides))
     for request in requests {
       guard let from = request.from, let to = request.to, from != to else { continue }
       keys.insert(AssetKey(wallet: from, currency: request.currency))
@@ -20,21 +60,27 @@ struct TransferChunk {
   /// The statement that locks the chunk's assets.
   func locking() -> BoundStatement { assets(TransferStatements.lock) }
 
-  /// The statement that reads all else that the rules may ask for.
-  func asking() -> BoundStatement {
-    TransferStatements.read(
-      requests.map(\.key), requests.map(\.from), requests.map(\.to), requests.map(\.currency))
+  /// The statements that read all else that the rules may ask for.
+  func asking() -> [BoundStatement] {
+    let keys = requests.map(\.key)
+    return [
+      TransferStatements.read(
+        keys, requests.map(\.from), requests.map(\.to), requests.map(\.currency)),
+      HoldStatements.resolutions(keys),
+    ] + (referents.isEmpty ? [] : [HoldStatements.referred(Set(referents.map(\.id)).sorted())])
   }
 
   /// The statements that read the chunk's part of the ledger, with locks or without.
   func reading(locked: Bool) -> [BoundStatement] {
-    [assets(locked ? TransferStatements.lock : TransferStatements.look), asking()]
+    [assets(locked ? TransferStatements.lock : TransferStatements.look)] + asking()
   }
 
   private func assets(_ statement: Statement) -> BoundStatement {
     let keys = lockOrder
     return statement(keys.map(\.wallet), keys.map(\.currency))
   }
+
+  // MARK: What was read
 
   /// The rules' view as far as the locked assets show it: enough for requests that are new, between wallets that
   /// hold the currency already.
@@ -53,9 +99,13 @@ struct TransferChunk {
   }
 
   /// Makes the rules' view out of the results of `reading`.
-  private func view(assets: Rows, facts: Rows) throws(PostgresError) -> LedgerView {
-    var view = try view(assets: assets, scales: [:])
-    for (request, row) in zip(requests, facts) {
+  func view(of results: some Collection<Rows>) throws(PostgresError) -> LedgerView {
+    let results = Array(results)
+    guard results.count >= 3 else {
+      throw .misuse("a pipeline returned fewer results than it has statements")
+    }
+    var view = try view(assets: results[0], scales: [:])
+    for (request, row) in zip(requests, results[1]) {
       view.time = try row.decode(0)
       if let scale = try row.decodeIfPresent(1, as: Int16.self) { view.scales[request.currency] = Int(scale) }
       if let from = request.from { view.wallets[from] = try Self.standing(row, 2) }
@@ -64,8 +114,41 @@ struct TransferChunk {
         view.transfers[request.key] = try StoredTransfer.decode(row, from: 7, id: id, key: request.key)
       }
     }
+    try addResolutions(results[2], to: &view)
+    if results.count > 3 { try addReferred(results[3], to: &view) }
     return view
   }
+
+  private func addResolutions(_ rows: Rows, to view: inout LedgerView) throws(PostgresError) {
+    for row in rows {
+      let hold = try StoredTransfer.decode(row, from: 8, id: try row.decode(5), key: try row.decode(6))
+      let resolution = HoldResolution(
+        key: try row.decode(0), kind: try decoded(try row.decode(1)), holdID: hold.id,
+        amount: try row.decodeIfPresent(2), memo: try row.decodeIfPresent(3), createdAt: try row.decode(4))
+      view.transfers[hold.key] = hold
+      view.resolutions[resolution.key] = resolution
+      view.references[resolution.key] = hold.key
+      view.scales[hold.currency] = Int(try row.decode(7, as: Int16.self))
+    }
+  }
+
+  private func addReferred(_ rows: Rows, to view: inout LedgerView) throws(PostgresError) {
+    for referent in referents { view.references[referent.name] = referent.key }
+    for row in rows {
+      let transfer = try StoredTransfer.decode(row, from: 4, id: try row.decode(0), key: try row.decode(1))
+      view.transfers[transfer.key] = transfer
+      view.scales[transfer.currency] = Int(try row.decode(2, as: Int16.self))
+      view.reversed[transfer.id] = try row.decode(3)
+    }
+  }
+
+  private static func standing(_ row: Row, _ column: Int) throws(PostgresError) -> LedgerView.Standing? {
+    guard let kind = try row.decodeIfPresent(column, as: String.self) else { return nil }
+    return LedgerView.Standing(
+      kind: try decoded(kind), status: try decoded(try row.decode(column + 1, as: String.self)))
+  }
+
+  // MARK: The rules
 
   /// Carries the requests out in memory on the locked assets alone, in the hope that no key was used before.
   ///
@@ -77,50 +160,23 @@ struct TransferChunk {
     guard assets.count == lockOrder.count, requests.allSatisfy({ scales[$0.currency] != nil }) else {
       return nil
     }
-    var fold = TransferFold(try view(assets: assets, scales: scales), identifiers: identifiers)
-    let outcomes = requests.map { fold.apply($0) }
+    let (fold, outcomes) = fold(try view(assets: assets, scales: scales), identifiers)
     return outcomes.allSatisfy { $0.transfer != nil } ? (fold, outcomes) : nil
   }
 
   /// Carries the requests out in memory, on what `reading` found.
   func fold(
-    assets: Rows, facts: Rows, identifiers: IdentifierGenerator
+    _ results: some Collection<Rows>, identifiers: IdentifierGenerator
   ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
-    var fold = TransferFold(try view(assets: assets, facts: facts), identifiers: identifiers)
+    fold(try view(of: results), identifiers)
+  }
+
+  /// Carries the requests out in memory on a view.
+  func fold(
+    _ view: LedgerView, _ identifiers: IdentifierGenerator
+  ) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
+    var fold = TransferFold(view, identifiers: identifiers)
     let outcomes = requests.map { fold.apply($0) }
     return (fold, outcomes)
-  }
-
-  private static func standing(_ row: Row, _ column: Int) throws(PostgresError) -> LedgerView.Standing? {
-    guard let kind = try row.decodeIfPresent(column, as: String.self) else { return nil }
-    return LedgerView.Standing(
-      kind: try decoded(kind), status: try decoded(try row.decode(column + 1, as: String.self)))
-  }
-
-  /// The statements that write what the fold decided; none where nothing is to be stored.
-  static func writing(_ fold: TransferFold) -> [BoundStatement] {
-    guard !fold.transfers.isEmpty else { return [] }
-    let (updated, created) = fold.changedAssets
-    var statements: [BoundStatement] = []
-    if !created.isEmpty {
-      statements.append(
-        TransferStatements.createAssets(
-          created.map(\.key.wallet), created.map(\.key.currency), created.map(\.asset.balance),
-          created.map(\.asset.version), created.map(\.asset.updatedAt)))
-    }
-    let transfers = fold.transfers
-    let entries = fold.entries
-    statements.append(
-      TransferStatements.write(
-        transfers.map(\.id), transfers.map(\.key), transfers.map(\.from), transfers.map(\.to),
-        transfers.map(\.currency), transfers.map(\.amount), transfers.map(\.kind.rawValue),
-        transfers.map(\.status.rawValue), transfers.map(\.refusal?.rawValue), transfers.map(\.memo),
-        transfers.map(\.createdAt),
-        entries.map(\.id), entries.map(\.transferID), entries.map(\.asset.wallet),
-        entries.map(\.asset.currency), entries.map(\.amount), entries.map(\.balanceAfter),
-        entries.map(\.version), entries.map(\.transferID.timestamp),
-        updated.map(\.key.wallet), updated.map(\.key.currency), updated.map(\.asset.balance),
-        updated.map(\.asset.version), updated.map(\.asset.updatedAt)))
-    return statements
   }
 }

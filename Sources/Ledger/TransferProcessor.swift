@@ -42,11 +42,14 @@ public final class TransferProcessor {
 
   /// Carries out requests as if they were sent one after another, all in one transaction.
   ///
+  /// - Parameter meanwhile: runs once, while the server writes and commits; the session is not to be used in it.
   /// - Returns: one outcome a request, in their order.
   /// - Throws: `OutcomeUnknown` when COMMIT was sent and could not be settled; other failures mean that nothing
   ///   was changed.
-  public func process(_ requests: [TransferRequest]) throws -> [TransferOutcome] {
-    let chunk = TransferChunk(requests: requests)
+  public func process(
+    _ requests: [TransferRequest], meanwhile: () -> Void = {}
+  ) throws -> [TransferOutcome] {
+    var chunk = TransferChunk(requests: requests)
     var attempt = Attempt()
     var backoff = Backoff(policy)
     FaultPoint.beforeBegin.reach()
@@ -55,7 +58,7 @@ public final class TransferProcessor {
       do {
         let session = try openSession()
         attempt.isConnected = true
-        return try run(chunk, on: session, &attempt)
+        return try run(&chunk, on: session, &attempt, meanwhile)
       } catch let error as PostgresError {
         if let session, session.isOpen { session.rollback() } else { session = nil }
         if attempt.isInDoubt(after: error) { attempt.isCommitInDoubt = true }
@@ -70,27 +73,35 @@ public final class TransferProcessor {
   /// What the requests would come to now, without writing or locking anything. The codes are those of
   /// `process`; identifiers and balances are what they would be.
   public func rehearse(_ requests: [TransferRequest]) throws -> [TransferOutcome] {
-    let chunk = TransferChunk(requests: requests)
     let session = try openSession()
     return try session.transaction(.snapshot) {
-      let rows = try session.pipeline(chunk.reading(locked: false))
-      return try chunk.fold(assets: rows[0], facts: rows[1], identifiers: identifiers).outcomes
+      var chunk = TransferChunk(requests: requests)
+      if chunk.hasReferences { try chunk.refer(to: session.query(chunk.finding())) }
+      return try chunk.fold(session.pipeline(chunk.reading(locked: false)), identifiers: identifiers).outcomes
     }
   }
 
   /// What has been tried so far for one chunk.
-  private struct Attempt {
+  fileprivate struct Attempt {
     var isConnected = false
+    /// The caller's own work was done in the first attempt that came so far.
+    var hasWorkedMeanwhile = false
     /// An earlier attempt failed: nothing is left to hope.
     var isRepeated = false
     /// COMMIT is on its way in the running attempt.
     var hasSentCommit = false
     /// The answer to a COMMIT was lost, in this attempt or an earlier one.
     var isCommitInDoubt = false
-    /// Identifiers of transfers that the running attempt sends.
-    var sending: [Identifier] = []
-    /// Identifiers that attempts before it sent: one found under its key is ours and no replay.
-    private var sentBefore: Set<Identifier> = []
+    /// What the running attempt sends.
+    var sending: [Sent] = []
+    /// What attempts before it sent: found under its key, it is ours and no replay.
+    private var sentBefore: Set<Sent> = []
+
+    /// What a request left in the database, told apart from what others may have left under the same key.
+    enum Sent: Hashable {
+      case transfer(Identifier)
+      case resolution(of: Identifier, key: String, at: Timestamp)
+    }
 
     /// Begins with the next attempt.
     mutating func begin() {
@@ -104,9 +115,9 @@ public final class TransferProcessor {
     func claimed(_ outcomes: [TransferOutcome]) -> [TransferOutcome] {
       var unclaimed = sentBefore
       return outcomes.map { outcome in
-        guard outcome.replayed, let transfer = outcome.transfer, unclaimed.remove(transfer.id) != nil else {
-          return outcome
-        }
+        guard outcome.replayed, let transfer = outcome.transfer else { return outcome }
+        let found = outcome.resolution.map(Sent.init) ?? .transfer(transfer.id)
+        guard unclaimed.remove(found) != nil else { return outcome }
         var own = outcome
         own.code = transfer.refusal ?? .created
         own.replayed = false
@@ -122,7 +133,9 @@ public final class TransferProcessor {
         // 23505: somebody else stored the same key, or created the same asset. 23503: a wallet was frozen or
         // closed while its first asset was created. The next attempt sees it and answers by the rules.
         switch (detail.sqlState, detail.table) {
-        case ("23505", "transfers"), ("23505", "assets"), ("23503", "transactions"): return true
+        case ("23505", "transfers"), ("23505", "hold_resolutions"), ("23505", "assets"),
+          ("23503", "transactions"):
+          return true
         default: break
         }
       }
@@ -155,30 +168,35 @@ public final class TransferProcessor {
   /// A session that has seen chunks before hopes that keys are new, and leaves out to look them up: storing them
   /// tells. One that met an old key looks again, until a chunk without any.
   private func decide(
-    _ chunk: TransferChunk, on session: Session, isRepeated: Bool
+    _ chunk: inout TransferChunk, on session: Session, isRepeated: Bool
   ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
-    let opening = try opening(session)
-    if expectsNewKeys, !isRepeated, !scales.isEmpty {
+    var opening = try opening(session)
+    if chunk.hasReferences {
+      guard let found = try session.pipeline(opening + [chunk.finding()]).last else { return try missing() }
+      try chunk.refer(to: found)
+      opening = []
+    } else if expectsNewKeys, !isRepeated, !scales.isEmpty {
       guard let assets = try session.pipeline(opening + [chunk.locking()]).last else { return try missing() }
       FaultPoint.afterLocks.reach()
       if let hopeful = try chunk.hopefulFold(assets: assets, scales: scales, identifiers: identifiers) {
         return hopeful
       }
-      return try settled(chunk, assets: assets, facts: try session.query(chunk.asking()))
+      return try settled(chunk, [assets] + session.pipeline(chunk.asking()))
     }
-    let rows = try session.pipeline(opening + chunk.reading(locked: true)).suffix(2)
-    guard let assets = rows.first, let facts = rows.last else { return try missing() }
+    let results = try session.pipeline(opening + chunk.reading(locked: true)).dropFirst(opening.count)
     FaultPoint.afterLocks.reach()
-    return try settled(chunk, assets: assets, facts: facts)
+    return try settled(chunk, Array(results))
   }
 
   private func settled(
-    _ chunk: TransferChunk, assets: Rows, facts: Rows
+    _ chunk: TransferChunk, _ results: [Rows]
   ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
-    let (fold, outcomes) = try chunk.fold(assets: assets, facts: facts, identifiers: identifiers)
+    let (fold, outcomes) = try chunk.fold(results, identifiers: identifiers)
     expectsNewKeys = !outcomes.contains { $0.replayed || $0.code == .keyReusedWithDifferentRequest }
     // A currency's scale never changes; there are few currencies.
-    for (request, outcome) in zip(chunk.requests, outcomes) { scales[request.currency] = outcome.scale }
+    for (request, outcome) in zip(chunk.requests, outcomes) where !request.kind.isSequel {
+      scales[request.currency] = outcome.scale
+    }
     return (fold, outcomes)
   }
 
@@ -187,23 +205,39 @@ public final class TransferProcessor {
   }
 
   private func run(
-    _ chunk: TransferChunk, on session: Session, _ attempt: inout Attempt
+    _ chunk: inout TransferChunk, on session: Session, _ attempt: inout Attempt, _ meanwhile: () -> Void
   ) throws(PostgresError) -> [TransferOutcome] {
-    let (fold, outcomes) = try decide(chunk, on: session, isRepeated: attempt.isRepeated)
+    let (fold, outcomes) = try decide(&chunk, on: session, isRepeated: attempt.isRepeated)
     identifiers = fold.identifiers
-
-    let writes = TransferChunk.writing(fold)
+    var writes = fold.writing()
     if writes.isEmpty {
       session.rollback()
-    } else {
-      attempt.hasSentCommit = true
-      attempt.sending = fold.transfers.map(\.id)
-      let pending = try session.send(writes + [Statement.commit()])
-      FaultPoint.commitSent.reach()
-      _ = try session.receive(pending)
-      FaultPoint.afterCommit.reach()
+      if !attempt.hasWorkedMeanwhile { meanwhile() }
+      return attempt.claimed(outcomes)
     }
+    if FaultPoint.afterInserts.isArmed {
+      _ = try session.pipeline(writes)
+      FaultPoint.afterInserts.reach()
+      writes = []
+    }
+    attempt.hasSentCommit = true
+    attempt.sending =
+      fold.transfers.map { .transfer($0.id) } + fold.resolved.compactMap(\.resolution).map(Attempt.Sent.init)
+    let pending = try session.send(writes + [Statement.commit()])
+    FaultPoint.commitSent.reach()
+    if !attempt.hasWorkedMeanwhile {
+      attempt.hasWorkedMeanwhile = true
+      meanwhile()
+    }
+    _ = try session.receive(pending)
+    FaultPoint.afterCommit.reach()
     return attempt.claimed(outcomes)
+  }
+}
+
+extension TransferProcessor.Attempt.Sent {
+  init(_ resolution: HoldResolution) {
+    self = .resolution(of: resolution.holdID, key: resolution.key, at: resolution.createdAt)
   }
 }
 

@@ -26,14 +26,14 @@ public struct TransferResolution: Sendable {
 extension Ledger {
   /// Settles what became of a transfer, named by its key or its id.
   ///
-  /// A stored row is the proof that it committed. When there is none, a transaction with the key can still be
+  /// A stored row is the proof that it committed; for a capture or a void, the hold that its key resolved. When there is none, a transaction with the key can still be
   /// under way, perhaps in its COMMIT. The unique index knows: storing the same key waits for such a
   /// transaction. So the key is stored once more, for `wait` at most, and rolled back.
   ///
   /// - Throws: `PostgresError`; `read_only_server` on a standby, which cannot tell.
   public func resolve(_ reference: String, wait: Duration = .seconds(2)) throws -> TransferResolution {
     for _ in 0..<3 {
-      if let record = try findTransfer(reference) { return Self.settled(record) }
+      if let record = try findTransfer(reference) { return Self.settled(record, reference) }
       switch try probe(reference, wait: wait) {
       case .free:
         return TransferResolution(
@@ -68,15 +68,25 @@ extension Ledger {
     }
   }
 
-  private static func settled(_ record: TransferRecord) -> TransferResolution {
+  private static func settled(_ record: TransferRecord, _ reference: String) -> TransferResolution {
     let transfer = record.transfer
     let isRefused = transfer.status == .refused
+    // The key of a capture or a void is not the transfer's own.
+    let isResolution = reference != transfer.key && Identifier(reference) != transfer.id
+    let resolvedAt = transfer.hold?.resolvedAt.map { " at \($0)" } ?? ""
+    let evidence =
+      if isResolution {
+        "this key made hold \(transfer.id) \(transfer.status.rawValue)\(resolvedAt)"
+      } else if isRefused {
+        "the refusal is stored as transfer \(transfer.id), recorded at \(transfer.createdAt)"
+      } else {
+        "transfer \(transfer.id) is stored with status \(transfer.status.rawValue), "
+          + "committed at \(transfer.createdAt)"
+      }
     return TransferResolution(
-      key: transfer.key, outcome: isRefused ? .rejected : .committed, record: record,
-      evidence: isRefused
-        ? "the refusal is stored as transfer \(transfer.id), recorded at \(transfer.createdAt)"
-        : "transfer \(transfer.id) is stored with status \(transfer.status.rawValue), "
-          + "committed at \(transfer.createdAt)")
+      key: isResolution ? reference : transfer.key, outcome: isRefused ? .rejected : .committed,
+      record: record,
+      evidence: evidence)
   }
 
   static let setLockTimeout = Statement(

@@ -2,7 +2,7 @@ internal import Postgres
 
 /// What a chunk of transfers sends, in this order: lock, read, write.
 enum TransferStatements {
-  static let all = [lock, look, read, settle, createAssets, write]
+  static let all = [lock, look, read, settle, createAssets, write] + HoldStatements.all
 
   /// Locks the assets of a chunk in the order in which they are sent: by wallet and currency, whatever the
   /// direction of the transfers. The subquery locks, so it cannot be merged into a join, and runs once for each
@@ -77,21 +77,21 @@ enum TransferStatements {
   /// `transactions_integrity`. Either error aborts the transaction, and the chunk is run again.
   static let createAssets = Statement(
     """
-    insert into assets (wallet_id, currency, wallet_kind, balance, version, created_at, updated_at)
-    select n.wallet_id, n.currency, w.kind, n.balance, n.version, n.at, n.at
+    insert into assets (wallet_id, currency, wallet_kind, balance, held, version, created_at, updated_at)
+    select n.wallet_id, n.currency, w.kind, n.balance, n.held, n.version, n.at, n.at
     from (
       select w.id, w.kind from wallets w
       where w.id = any($1) and w.status = 'active'
       order by w.id for share
     ) w
-    join unnest($1::uuid[], $2::text[], $3::numeric[], $4::bigint[], $5::timestamptz[])
-      as n (wallet_id, currency, balance, version, at) on n.wallet_id = w.id
+    join unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::bigint[], $6::timestamptz[])
+      as n (wallet_id, currency, balance, held, version, at) on n.wallet_id = w.id
     order by n.wallet_id, n.currency
     """,
-    parameters: [.uuidArray, .textArray, .numericArray, .int8Array, .timestamptzArray])
+    parameters: [.uuidArray, .textArray, .numericArray, .numericArray, .int8Array, .timestamptzArray])
 
-  /// Writes a chunk: transfers, entries and the new balances of assets, a hot one only once. One statement
-  /// costs the server less than three.
+  /// Writes a chunk: plain transfers, posted entries and the new balances of assets, a hot one only once. One
+  /// statement costs the server less than three. `HoldStatements` has what a chunk needs besides, if it needs it.
   static let write = Statement(
     """
     with new_transfers as (
@@ -108,9 +108,9 @@ enum TransferStatements {
         $19::timestamptz[]) as e
     )
     update assets a
-    set balance = n.balance, version = n.version, updated_at = n.at
-    from unnest($20::uuid[], $21::text[], $22::numeric[], $23::bigint[], $24::timestamptz[])
-      as n (wallet_id, currency, balance, version, at)
+    set balance = n.balance, held = n.held, version = n.version, updated_at = n.at
+    from unnest($20::uuid[], $21::text[], $22::numeric[], $23::numeric[], $24::bigint[], $25::timestamptz[])
+      as n (wallet_id, currency, balance, held, version, at)
     where a.wallet_id = n.wallet_id and a.currency = n.currency
     """,
     parameters: [
@@ -118,6 +118,6 @@ enum TransferStatements {
       .textArray, .textArray, .timestamptzArray,
       .uuidArray, .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray, .int8Array,
       .timestamptzArray,
-      .uuidArray, .textArray, .numericArray, .int8Array, .timestamptzArray,
+      .uuidArray, .textArray, .numericArray, .numericArray, .int8Array, .timestamptzArray,
     ])
 }

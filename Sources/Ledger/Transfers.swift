@@ -9,7 +9,8 @@ public struct TransferRecord: Sendable, Equatable {
 }
 
 extension Ledger {
-  /// A transfer by its id or its key; an id that is also somebody's key names the transfer with the id.
+  /// A transfer by its id, its key, or the key that captured or voided it; an id that is also somebody's key names
+  /// the transfer with the id.
   ///
   /// - Throws: `transfer_not_found`.
   public func transfer(_ reference: String) throws -> TransferRecord {
@@ -67,7 +68,8 @@ extension Ledger {
     select t.id, t.key, c.scale, \(StoredTransfer.columns)
     from transfers t
     join currencies c on c.code = t.currency
-    where t.key = $1
+    where t.id = coalesce(
+      (select id from transfers where key = $1), (select hold_id from hold_resolutions where key = $1))
     """, parameters: [.text], columns: transferTypes)
 
   // The order of ids is the order of (created_at, id), because a transfer's time is the time in its id.
@@ -84,26 +86,26 @@ extension Ledger {
     order by t.id desc
     """, parameters: [.text, .uuid, .int8], columns: transferTypes)
 
-  // A wallet's transfers are found through its entries, its refusals through two small partial indexes.
+  // A wallet's transfers are found through its entries; refusals, which have none, and holds, whose entries bear the
+  // time of the capture, through two small partial indexes.
   static let selectTransfersOfWallet = Statement(
     """
     with candidates as (
-      (select e.transfer_id as id
-       from unnest(array['posted', 'pending', 'voided']) as s (status)
-       cross join lateral (
-         select x.transfer_id, x.created_at, x.id from transactions x
-         where x.wallet_id = $4 and x.status = s.status and x.created_at <= ironforge.id_time($2)
-           and x.transfer_id < $2
-         order by x.created_at desc, x.id desc
-         limit $3
-       ) e
-       where $1::text is distinct from 'refused')
+      (select transfer_id as id from transactions
+       where wallet_id = $4 and status = 'posted' and created_at <= ironforge.id_time($2) and transfer_id < $2
+         and created_at = ironforge.id_time(transfer_id) and ($1::text is null or $1 = 'posted')
+       order by created_at desc, id desc
+       limit $3)
       union
       (select id from transfers
-       where from_wallet_id = $4 and status = 'refused' and id < $2 order by id desc limit $3)
+       where from_wallet_id = $4 and (status = 'refused' or kind = 'hold') and id < $2
+         and ($1::text is null or status = $1)
+       order by id desc limit $3)
       union
       (select id from transfers
-       where to_wallet_id = $4 and status = 'refused' and id < $2 order by id desc limit $3)
+       where to_wallet_id = $4 and (status = 'refused' or kind = 'hold') and id < $2
+         and ($1::text is null or status = $1)
+       order by id desc limit $3)
     )
     select t.id, t.key, c.scale, \(StoredTransfer.columns)
     from candidates

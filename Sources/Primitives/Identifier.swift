@@ -10,6 +10,9 @@ public struct Identifier: Hashable, Sendable, Comparable, CustomStringConvertibl
     self.low = low
   }
 
+  /// The least identifier, below all that are in use.
+  public static let zero = Identifier(high: 0, low: 0)
+
   /// The time in a UUIDv7, in whole milliseconds (RFC 9562, section 5.7).
   public var timestamp: Timestamp {
     Timestamp(microseconds: Int64(high >> 16) * 1000)

@@ -14,6 +14,22 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
 
   public static func < (a: Timestamp, b: Timestamp) -> Bool { a.microseconds < b.microseconds }
 
+  /// The moment so much later, in whole microseconds; the last one there is where it would be beyond.
+  public static func + (moment: Timestamp, duration: Duration) -> Timestamp {
+    let (seconds, attoseconds) = duration.components
+    let (micros, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
+    let (sum, overflowToo) = micros.addingReportingOverflow(attoseconds / 1_000_000_000_000)
+    let (total, overflowAgain) = moment.microseconds.addingReportingOverflow(sum)
+    let isBeyond = overflow || overflowToo || overflowAgain
+    return Timestamp(microseconds: isBeyond ? (seconds < 0 ? .min : .max) : total)
+  }
+
+  /// How much later `a` is; clamped where that has no number of microseconds.
+  public static func - (a: Timestamp, b: Timestamp) -> Duration {
+    let (difference, overflow) = a.microseconds.subtractingReportingOverflow(b.microseconds)
+    return .microseconds(overflow ? (a < b ? .min : .max) : difference)
+  }
+
   /// The wall clock.
   public static func now() -> Timestamp {
     var time = timespec()

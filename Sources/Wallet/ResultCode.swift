@@ -1,5 +1,6 @@
 /// What became of a request to move money. The raw values are part of the contract (SPEC section 2.4); where
-/// several apply, the first in this order is the answer.
+/// several apply, the first in this order is the answer. What a capture, a void or a reversal says about the transfer
+/// that it names (from `hold_not_found` on) is part of the request, and comes before the state of wallets.
 public enum ResultCode: String, Error, Sendable, CaseIterable {
   case created
   case exists
@@ -18,6 +19,15 @@ public enum ResultCode: String, Error, Sendable, CaseIterable {
   case destinationFrozen = "destination_frozen"
   case insufficientFunds = "insufficient_funds"
   case balanceOutOfRange = "balance_out_of_range"
+  case holdNotFound = "hold_not_found"
+  case holdNotPending = "hold_not_pending"
+  case holdExpired = "hold_expired"
+  case exceedsHoldAmount = "exceeds_hold_amount"
+  case transferNotFound = "transfer_not_found"
+  case transferNotPosted = "transfer_not_posted"
+  case exceedsReversibleAmount = "exceeds_reversible_amount"
+  /// In an atomic batch, a row that only others spoiled.
+  case batchAborted = "batch_aborted"
 
   /// Whether the request did what it asked for, now or earlier.
   public var isSuccess: Bool { self == .created || self == .exists }
@@ -27,7 +37,8 @@ public enum ResultCode: String, Error, Sendable, CaseIterable {
   public var isRecorded: Bool {
     switch self {
     case .sourceClosed, .destinationClosed, .sourceFrozen, .destinationFrozen, .insufficientFunds,
-      .balanceOutOfRange:
+      .balanceOutOfRange, .holdNotPending, .holdExpired, .exceedsHoldAmount, .transferNotPosted,
+      .exceedsReversibleAmount:
       true
     default: false
     }
@@ -53,6 +64,14 @@ public enum ResultCode: String, Error, Sendable, CaseIterable {
     case .destinationFrozen: "the destination wallet is frozen"
     case .insufficientFunds: "the source wallet has not enough available funds"
     case .balanceOutOfRange: "a balance would have more than 38 digits"
+    case .holdNotFound: "there is no such hold"
+    case .holdNotPending: "the transfer is not an open hold"
+    case .holdExpired: "the hold has expired"
+    case .exceedsHoldAmount: "the amount is more than the hold has set aside"
+    case .transferNotFound: "there is no such transfer"
+    case .transferNotPosted: "the transfer is not posted"
+    case .exceedsReversibleAmount: "the amount is more than what is left to reverse"
+    case .batchAborted: "another row of the atomic batch was refused"
     }
   }
 
@@ -77,6 +96,15 @@ public enum ResultCode: String, Error, Sendable, CaseIterable {
     case .insufficientFunds:
       "see `ironforge wallet balance`; after funding it, send again with a new key"
     case .balanceOutOfRange: "use another wallet"
+    case .holdNotFound, .transferNotFound:
+      "name a transfer by its id or its key; see `ironforge transfer list`"
+    case .holdNotPending: "see what became of it with `ironforge transfer show`; each hold is resolved once"
+    case .holdExpired: "make a new hold; `ironforge job run expire-holds` frees the expired ones"
+    case .exceedsHoldAmount: "capture at most what was set aside; send the rest as a transfer of its own"
+    case .transferNotPosted: "only money that moved can be reversed; an open hold is voided instead"
+    case .exceedsReversibleAmount:
+      "all reversals together never exceed the transfer; give the rest with --amount and a new key"
+    case .batchAborted: "mend or remove the refused rows, then run the batch again"
     }
   }
 }

@@ -1,44 +1,20 @@
 public import Primitives
 
-/// What of the database the rules need to see, read under the locks of the assets in it.
-public struct LedgerView: Sendable {
-  /// A wallet as far as the rules care.
-  public struct Standing: Sendable {
-    public var kind: WalletKind
-    public var status: WalletStatus
-
-    public init(kind: WalletKind, status: WalletStatus) {
-      self.kind = kind
-      self.status = status
-    }
-  }
-
-  /// Stored transfers by key.
-  public var transfers: [String: Transfer] = [:]
-  public var wallets: [Identifier: Standing] = [:]
-  /// Scales by currency code.
-  public var scales: [String: Int] = [:]
-  /// An asset that is not here does not exist yet, and counts as zero.
-  public var assets: [AssetKey: Asset] = [:]
-  /// The server's clock, read under the locks.
-  public var time = Timestamp(microseconds: 0)
-
-  public init() {}
-}
-
-/// The rules of SPEC section 2.4 as a fold: requests in file order against a view of the ledger.
+/// The rules of SPEC sections 2.4 and 2.6 as a fold: requests in file order against a view of the ledger.
 ///
 /// A single transfer is a fold of one request. Each request sees what the ones before it did, so a chunk of
 /// any size gives exactly what sending its requests one after another would give. The fold changes values
-/// only; what is to be written stands in `transfers`, `entries` and `changedAssets` afterwards.
+/// only; what is to be written stands in `transfers`, `entries`, `resolved` and `changedAssets` afterwards.
 public struct TransferFold {
-  private var view: LedgerView
+  var view: LedgerView
   /// The generator as the fold left it, for the next fold of the same process.
   public private(set) var identifiers: IdentifierGenerator
-  /// Transfers and refusals to be stored, in order.
+  /// Transfers, holds and refusals to be stored, in order, as they were when they were made.
   public private(set) var transfers: [Transfer] = []
-  /// Ledger lines to be stored, in order, two for each posted transfer.
+  /// Posted ledger lines to be stored, in order, two for each transfer that moved money at once.
   public private(set) var entries: [Entry] = []
+  /// Holds that came to their end, in order; some of them may also stand in `transfers`.
+  public internal(set) var resolved: [ResolvedHold] = []
   private var changed: Set<AssetKey> = []
   private let existing: Set<AssetKey>
 
@@ -48,33 +24,45 @@ public struct TransferFold {
     existing = Set(view.assets.keys)
   }
 
+  /// Whether there is nothing to write.
+  public var isEmpty: Bool { transfers.isEmpty && resolved.isEmpty }
+
   /// The assets to be updated, and those to be created, each in lock order, with their new values.
   public var changedAssets:
     (updated: [(key: AssetKey, asset: Asset)], created: [(key: AssetKey, asset: Asset)])
   {
-    let all = changed.sorted().map { (key: $0, asset: view.assets[$0] ?? .none) }
+    let all = changed.sorted().map { (key: $0, asset: view.asset($0)) }
     return (all.filter { existing.contains($0.key) }, all.filter { !existing.contains($0.key) })
   }
 
   /// Carries out one request.
   public mutating func apply(_ request: TransferRequest) -> TransferOutcome {
-    var outcome = outcome(of: request)
-    outcome.scale = view.scales[request.currency]
+    var outcome = replay(request) ?? carryOut(request)
+    let original = request.ref.flatMap { view.transfer(named: $0) }
+    outcome.scale = view.scales[(outcome.transfer ?? original)?.currency ?? request.currency]
     return outcome
   }
 
-  private mutating func outcome(of request: TransferRequest) -> TransferOutcome {
-    if let stored = view.transfers[request.key] {
-      guard isSame(request, stored) else { return TransferOutcome(code: .keyReusedWithDifferentRequest) }
-      return TransferOutcome(code: stored.refusal ?? .exists, replayed: true, transfer: stored)
-    }
+  // MARK: Requests that are carried out
+
+  /// A request with what it asks for, as far as no state is concerned.
+  struct Order {
+    let request: TransferRequest
+    let from: AssetKey
+    let to: AssetKey
+    let amount: Int128
+    /// The transfer that it refers to.
+    var original: Transfer?
+  }
+
+  private mutating func carryOut(_ request: TransferRequest) -> TransferOutcome {
     do throws(ResultCode) {
-      let order = try checkedAgainstConstants(request)
+      let order = request.kind.isSequel ? try sequel(request) : try payment(request)
       do throws(ResultCode) {
-        return post(try checkedAgainstState(order), order)
+        return try carryOut(order)
       } catch  where error.isRecorded {
         var outcome = TransferOutcome(code: error, transfer: record(order, refusal: error))
-        if error == .insufficientFunds { outcome.available = (view.assets[order.from] ?? .none).available }
+        outcome.available = limit(of: order, refusal: error)
         return outcome
       }
     } catch {
@@ -82,105 +70,142 @@ public struct TransferFold {
     }
   }
 
-  /// A request whose parts all exist.
-  private struct Order {
-    let request: TransferRequest
-    let from: AssetKey
-    let to: AssetKey
-    let amount: Int128
-    let source: LedgerView.Standing
-    let destination: LedgerView.Standing
-  }
-
-  /// Balances after the transfer.
-  private struct Movement {
-    let fromBalance: Int128
-    let toBalance: Int128
-  }
-
-  private func isSame(_ request: TransferRequest, _ stored: Transfer) -> Bool {
-    // An amount that cannot be read is not the amount that is stored.
-    guard let scale = view.scales[request.currency],
-      let amount = try? Amount.parse(request.amount, scale: scale)
-    else { return false }
-    return request.from == stored.from && request.to == stored.to && request.currency == stored.currency
-      && amount == stored.amount && request.memo == stored.memo && stored.kind == .transfer
+  private mutating func carryOut(_ order: Order) throws(ResultCode) -> TransferOutcome {
+    switch order.request.kind {
+    case .transfer: return try post(order, kind: .transfer)
+    case .hold: return try hold(order)
+    case .capture: return try capture(order)
+    case .void: return try void(order)
+    case .reverse: return try reverse(order)
+    }
   }
 
   /// What no change of state can mend: identical wallets, a bad amount, names of nothing.
-  private func checkedAgainstConstants(_ request: TransferRequest) throws(ResultCode) -> Order {
+  private func payment(_ request: TransferRequest) throws(ResultCode) -> Order {
     if let from = request.from, from == request.to { throw .walletsMustDiffer }
     let scale = view.scales[request.currency]
-    let amount = try Amount.parse(request.amount, scale: scale ?? 18)
+    let amount = try Amount.parse(request.amount ?? "", scale: scale ?? 18)
     guard scale != nil else { throw .currencyNotFound }
-    guard let from = request.from, let source = view.wallets[from] else { throw .sourceNotFound }
-    guard let to = request.to, let destination = view.wallets[to] else { throw .destinationNotFound }
+    guard let from = request.from, view.wallets[from] != nil else { throw .sourceNotFound }
+    guard let to = request.to, view.wallets[to] != nil else { throw .destinationNotFound }
     return Order(
       request: request, from: AssetKey(wallet: from, currency: request.currency),
-      to: AssetKey(wallet: to, currency: request.currency), amount: amount, source: source,
-      destination: destination)
+      to: AssetKey(wallet: to, currency: request.currency), amount: amount)
   }
 
-  private func checkedAgainstState(_ order: Order) throws(ResultCode) -> Movement {
-    if order.source.status == .closed { throw .sourceClosed }
-    if order.destination.status == .closed { throw .destinationClosed }
-    if order.source.status == .frozen { throw .sourceFrozen }
-    if order.destination.status == .frozen { throw .destinationFrozen }
-    let source = view.assets[order.from] ?? .none
-    let destination = view.assets[order.to] ?? .none
-    if order.source.kind == .standard, source.available < order.amount { throw .insufficientFunds }
-    guard let fromBalance = Amount.sum(source.balance, -order.amount),
-      let toBalance = Amount.sum(destination.balance, order.amount)
-    else { throw .balanceOutOfRange }
-    return Movement(fromBalance: fromBalance, toBalance: toBalance)
+  /// Refuses wallets that do not take part in transfers now.
+  func checkStanding(_ order: Order) throws(ResultCode) {
+    let source = view.wallets[order.from.wallet]?.status
+    let destination = view.wallets[order.to.wallet]?.status
+    if source == .closed { throw .sourceClosed }
+    if destination == .closed { throw .destinationClosed }
+    if source == .frozen { throw .sourceFrozen }
+    if destination == .frozen { throw .destinationFrozen }
   }
 
-  private mutating func post(_ movement: Movement, _ order: Order) -> TransferOutcome {
-    let id = nextIdentifier(order)
-    let transfer = Transfer(
-      id: id, key: order.request.key, from: order.from.wallet, to: order.to.wallet,
-      currency: order.request.currency, amount: order.amount, kind: .transfer, status: .posted,
-      memo: order.request.memo, fromBalanceAfter: movement.fromBalance, toBalanceAfter: movement.toBalance)
-    enter(id.debitID, transfer, order.from, -order.amount, movement.fromBalance)
-    enter(id.creditID, transfer, order.to, order.amount, movement.toBalance)
+  /// Refuses a source that cannot spend the amount; an external wallet may go below zero.
+  func checkFunds(_ order: Order) throws(ResultCode) {
+    if view.wallets[order.from.wallet]?.kind != .external,
+      view.asset(order.from).available < order.amount
+    {
+      throw .insufficientFunds
+    }
+  }
+
+  /// Moves money at once.
+  mutating func post(_ order: Order, kind: TransferKind) throws(ResultCode) -> TransferOutcome {
+    try checkStanding(order)
+    try checkFunds(order)
+    let balances = try balances(after: order)
+    let transfer = transfer(order, kind: kind, status: .posted, balances: balances)
+    entries += enter(transfer, at: transfer.createdAt)
     store(transfer)
     return TransferOutcome(code: .created, transfer: transfer)
   }
 
   private mutating func record(_ order: Order, refusal: ResultCode) -> Transfer {
-    let transfer = Transfer(
-      id: nextIdentifier(order), key: order.request.key, from: order.from.wallet, to: order.to.wallet,
-      currency: order.request.currency, amount: order.amount, kind: .transfer, status: .refused,
-      refusal: refusal, memo: order.request.memo)
+    var transfer = transfer(order, kind: order.request.kind, status: .refused)
+    transfer.refusal = refusal
     store(transfer)
     return transfer
   }
 
-  private mutating func store(_ transfer: Transfer) {
-    view.transfers[transfer.key] = transfer
+  /// How much a refused request could have asked for.
+  private func limit(of order: Order, refusal: ResultCode) -> Int128? {
+    switch refusal {
+    case .insufficientFunds: view.asset(order.from).available
+    case .exceedsHoldAmount: order.original?.hold?.amount
+    case .exceedsReversibleAmount: order.original.map { reversible($0) }
+    default: nil
+    }
+  }
+
+  // MARK: What the fold writes
+
+  /// A transfer to be stored, with an identifier of its own.
+  mutating func transfer(
+    _ order: Order, kind: TransferKind, status: TransferStatus,
+    balances: (from: Int128, to: Int128)? = nil
+  ) -> Transfer {
+    let id = nextIdentifier(order)
+    var hold: HoldTerms?
+    if kind == .hold {
+      hold = HoldTerms(amount: order.amount, expiresAt: order.request.lifetime.map { id.timestamp + $0 })
+    }
+    return Transfer(
+      id: id, key: order.request.key, from: order.from.wallet, to: order.to.wallet,
+      currency: order.from.currency, amount: order.amount, kind: kind, status: status,
+      memo: order.request.memo, fromBalanceAfter: balances?.from, toBalanceAfter: balances?.to,
+      ref: order.original?.id, hold: hold)
+  }
+
+  mutating func store(_ transfer: Transfer) {
+    view.remember(transfer)
     transfers.append(transfer)
   }
 
-  private mutating func enter(
-    _ id: Identifier, _ transfer: Transfer, _ key: AssetKey, _ amount: Int128, _ balance: Int128
-  ) {
-    var asset = view.assets[key] ?? .none
-    asset.balance = balance
-    asset.version += 1
-    asset.updatedAt = transfer.createdAt
-    view.assets[key] = asset
-    changed.insert(key)
-    entries.append(
-      Entry(
-        id: id, transferID: transfer.id, asset: key, amount: amount, balanceAfter: balance,
-        version: asset.version))
+  /// The balances that moving the amount leads to.
+  func balances(after order: Order) throws(ResultCode) -> (from: Int128, to: Int128) {
+    guard let from = Amount.sum(view.asset(order.from).balance, -order.amount),
+      let to = Amount.sum(view.asset(order.to).balance, order.amount)
+    else { throw .balanceOutOfRange }
+    return (from, to)
   }
 
-  /// An identifier no earlier than the last entries of both assets, whatever the clocks say: then the order of
+  /// The two lines of a posted transfer; the assets have its balances after it.
+  mutating func enter(_ transfer: Transfer, at time: Timestamp) -> [Entry] {
+    guard let from = transfer.fromBalanceAfter, let to = transfer.toBalanceAfter else { return [] }
+    func line(_ id: Identifier, _ wallet: Identifier, _ amount: Int128, _ balance: Int128) -> Entry {
+      let key = AssetKey(wallet: wallet, currency: transfer.currency)
+      let version = change(key, at: time) { asset in
+        asset.balance = balance
+        asset.version += 1
+      }.version
+      return Entry(
+        id: id, transferID: transfer.id, asset: key, amount: amount, balanceAfter: balance, version: version,
+        createdAt: time)
+    }
+    return [
+      line(transfer.id.debitID, transfer.from, -transfer.amount, from),
+      line(transfer.id.creditID, transfer.to, transfer.amount, to),
+    ]
+  }
+
+  /// Changes an asset, which is then written.
+  @discardableResult
+  mutating func change(_ key: AssetKey, at time: Timestamp, _ body: (inout Asset) -> Void) -> Asset {
+    var asset = view.asset(key)
+    body(&asset)
+    asset.updatedAt = time
+    view.assets[key] = asset
+    changed.insert(key)
+    return asset
+  }
+
+  /// An identifier no earlier than the last change of both assets, whatever the clocks say: then the order of
   /// versions is the order of times, and the balance at a time is well defined.
-  private mutating func nextIdentifier(_ order: Order) -> Identifier {
-    let time = max(
-      view.time, (view.assets[order.from] ?? .none).updatedAt, (view.assets[order.to] ?? .none).updatedAt)
+  mutating func nextIdentifier(_ order: Order) -> Identifier {
+    let time = max(view.time, view.asset(order.from).updatedAt, view.asset(order.to).updatedAt)
     return identifiers.next(at: time).asTransferID
   }
 }

@@ -11,7 +11,10 @@ import Testing
     let script = Self.words(
       try String(contentsOfFile: Repository.path("Benchmarks/sql/transfer.sql"), encoding: .utf8))
     var rest = script[...]
-    for statement in [TransferStatements.lock, TransferStatements.read, TransferStatements.write] {
+    let sent = [
+      TransferStatements.lock, TransferStatements.read, HoldStatements.resolutions, TransferStatements.write,
+    ]
+    for statement in sent {
       // What stands between the parameters, in order; the script has values in their places.
       for part in Self.words(statement.sql).split(separator: /\$[0-9]+(::[a-z]+\[\])?/) {
         let found = rest.firstRange(of: part)

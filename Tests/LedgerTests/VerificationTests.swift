@@ -68,9 +68,10 @@ struct Violation: Sendable, CustomTestStringConvertible {
     Violation(
       name: "a hold that nothing holds",
       sql: """
-        insert into transfers (id, key, from_wallet_id, to_wallet_id, currency, amount, status)
-        values (ironforge.uuid_v7(), 'hold', '$ada', '$bob', 'USD', 5, 'pending')
-        """, checks: ["held_equals_open_holds"], names: "$ada USD: held is 0, open holds sum to 5"),
+        insert into transfers (id, key, from_wallet_id, to_wallet_id, currency, amount, hold_amount, kind, status)
+        values (ironforge.uuid_v7(), 'hold', '$ada', '$bob', 'USD', 5, 5, 'hold', 'pending')
+        """, checks: ["held_equals_open_holds", "holds_have_their_lines"],
+      names: "$ada USD: held is 0, open holds sum to 5"),
     Violation(
       name: "a standard wallet below zero", sql: "update wallets set kind = 'standard' where id = '$bank'",
       checks: ["no_overdraft", "assets_know_their_wallets"], names: "$bank EUR: balance -100, held 0"),
@@ -89,7 +90,8 @@ struct Violation: Sendable, CustomTestStringConvertible {
   private static let names: Set<String> = [
     "transfer_entries_sum_to_zero", "currencies_sum_to_zero", "versions_dense", "running_balances",
     "entries_in_time_order", "balances_match_entries", "held_equals_open_holds", "no_overdraft",
-    "assets_know_their_wallets", "keys_unique",
+    "assets_know_their_wallets", "keys_unique", "holds_have_their_lines", "holds_resolved_once",
+    "reversals_within_their_transfers",
   ]
 
   @Test func aSoundLedgerPassesAndSaysWhatItLookedAt() async throws {

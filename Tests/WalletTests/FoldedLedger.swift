@@ -29,8 +29,22 @@ struct FoldedLedger {
     for transfer in fold.transfers {
       #expect(
         view.transfers.updateValue(transfer, forKey: transfer.key) == nil, "key \(transfer.key) stored twice")
+      view.references[transfer.key] = transfer.key
+      view.references[transfer.id.description] = transfer.key
+      if transfer.kind == .reverse, transfer.status == .posted, let ref = transfer.ref {
+        view.reversed[ref, default: 0] += transfer.amount
+      }
     }
-    entries += fold.entries
+    for end in fold.resolved {
+      let before = view.transfers.updateValue(end.transfer, forKey: end.transfer.key)
+      #expect(before?.status == .pending, "a hold is resolved that is not open")
+      if let resolution = end.resolution {
+        #expect(view.transfers[resolution.key] == nil, "key \(resolution.key) stored twice")
+        #expect(view.resolutions.updateValue(resolution, forKey: resolution.key) == nil)
+        view.references[resolution.key] = end.transfer.key
+      }
+    }
+    entries += fold.entries + fold.resolved.flatMap(\.entries)
     return outcomes
   }
 
@@ -38,17 +52,17 @@ struct FoldedLedger {
   /// running balances, times that never go back, every currency at zero.
   func checkLaws(_ comment: Comment) {
     var last: [AssetKey: Entry] = [:]
-    for entry in entries {
+    for entry in entries.sorted(by: { ($0.asset, $0.version) < ($1.asset, $1.version) }) {
       let before = last[entry.asset]
       #expect(entry.version == (before?.version ?? 0) + 1, comment)
       #expect(entry.balanceAfter == (before?.balanceAfter ?? 0) + entry.amount, comment)
-      #expect(
-        entry.transferID.timestamp >= before?.transferID.timestamp ?? entry.transferID.timestamp, comment)
+      #expect(entry.createdAt >= before?.createdAt ?? entry.createdAt, comment)
       last[entry.asset] = entry
     }
     for (key, asset) in view.assets {
-      #expect(asset.balance == last[key]?.balanceAfter && asset.version == last[key]?.version, comment)
-      #expect(asset.updatedAt == last[key]?.transferID.timestamp, comment)
+      #expect(
+        asset.balance == last[key]?.balanceAfter ?? 0 && asset.version == last[key]?.version ?? 0, comment)
+      #expect(asset.updatedAt >= last[key]?.createdAt ?? asset.updatedAt, comment)
       let isStandard = view.wallets[key.wallet]?.kind == .standard
       #expect(!isStandard || asset.balance >= asset.held, comment)
     }
@@ -60,6 +74,16 @@ struct FoldedLedger {
       // In a larger type: 38-digit balances of many wallets could overflow on the way to zero.
       #expect(assets.reduce(0) { $0 + Double($1.value.balance) }.magnitude < 1e26, comment)
       #expect(assets.map { $0.value.balance % 1_000_003 }.reduce(0, +) % 1_000_003 == 0, comment)
+    }
+    let open = Dictionary(grouping: view.transfers.values.filter { $0.status == .pending }) {
+      AssetKey(wallet: $0.from, currency: $0.currency)
+    }
+    for (key, asset) in view.assets {
+      #expect(asset.held == (open[key] ?? []).compactMap(\.hold?.amount).reduce(0, +), comment)
+    }
+    for (id, reversed) in view.reversed {
+      let original = view.transfers.values.first { $0.id == id }
+      #expect(original?.status == .posted && reversed <= original?.amount ?? 0, comment)
     }
     #expect(Set(entries.map(\.id)).count == entries.count, comment)
     #expect(Set(view.transfers.values.map(\.id)).count == view.transfers.count, comment)
@@ -80,7 +104,11 @@ struct ComparableOutcome: Equatable {
     scale = outcome.scale
     available = outcome.available
     var transfer = outcome.transfer
-    transfer?.id = Identifier(high: 0, low: 0)
+    transfer?.id = .zero
+    transfer?.hold?.expiresAt = nil
+    transfer?.hold?.resolvedAt = nil
+    // Whether there is one can be compared, which one cannot.
+    if outcome.transfer?.ref != nil { transfer?.ref = .zero }
     stored = transfer
   }
 }

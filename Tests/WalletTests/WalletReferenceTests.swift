@@ -46,7 +46,9 @@ import Wallet
     let contract = """
       created exists key_reused_with_different_request wallets_must_differ amount_invalid amount_not_positive \
       amount_precision_exceeded amount_out_of_range currency_not_found source_not_found destination_not_found \
-      source_closed destination_closed source_frozen destination_frozen insufficient_funds balance_out_of_range
+      source_closed destination_closed source_frozen destination_frozen insufficient_funds balance_out_of_range \
+      hold_not_found hold_not_pending hold_expired exceeds_hold_amount transfer_not_found transfer_not_posted \
+      exceeds_reversible_amount batch_aborted
       """
     #expect(ResultCode.allCases.map(\.rawValue).joined(separator: " ") == contract)
   }
@@ -54,7 +56,8 @@ import Wallet
   @Test func onlyRefusalsThatDependOnStateAreRecorded() {
     let recorded: Set<ResultCode> = [
       .sourceClosed, .destinationClosed, .sourceFrozen, .destinationFrozen, .insufficientFunds,
-      .balanceOutOfRange,
+      .balanceOutOfRange, .holdNotPending, .holdExpired, .exceedsHoldAmount, .transferNotPosted,
+      .exceedsReversibleAmount,
     ]
     #expect(Set(ResultCode.allCases.filter(\.isRecorded)) == recorded)
   }

@@ -45,11 +45,13 @@ protocol TableRow: Renderable {
 extension TableRow {
   static var csvHeader: [String] { tableHeader.map(\.key) }
 
-  var text: String {
+  var text: String { textLines() }
+
+  /// Names and values, one a line, without those in `optional` that are empty.
+  func textLines(leavingOut optional: Set<String> = []) -> String {
     let width = Self.tableHeader.map { displayWidth($0.key) }.max() ?? 0
-    return zip(Self.tableHeader, tableRow).map { column, cell in
-      padded(column.key, to: width) + "  " + terminalSafe(cell)
-    }.joined(separator: "\n")
+    let lines = zip(Self.tableHeader, tableRow).filter { !($1.isEmpty && optional.contains($0.key)) }
+    return lines.map { padded($0.key, to: width) + "  " + terminalSafe($1) }.joined(separator: "\n")
   }
 
   var csv: (header: [String], rows: [[String]]) { (Self.csvHeader, [csvRow]) }

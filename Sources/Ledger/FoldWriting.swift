@@ -1,0 +1,65 @@
+internal import Postgres
+internal import Primitives
+internal import Wallet
+
+extension TransferFold {
+  /// The statements that write what the fold decided, in their order; none where nothing is to be stored.
+  func writing() -> [BoundStatement] {
+    if isEmpty { return [] }
+    let (updated, created) = changedAssets
+    var statements: [BoundStatement] = []
+    if !created.isEmpty {
+      statements.append(
+        TransferStatements.createAssets(
+          created.map(\.key.wallet), created.map(\.key.currency), created.map(\.asset.balance),
+          created.map(\.asset.held), created.map(\.asset.version), created.map(\.asset.updatedAt)))
+    }
+    let linked = transfers.filter { $0.hold != nil || $0.ref != nil }
+    if !linked.isEmpty { statements += storing(linked) }
+    if !resolved.isEmpty { statements.append(resolving()) }
+    let plain = linked.isEmpty ? transfers : transfers.filter { $0.hold == nil && $0.ref == nil }
+    if !plain.isEmpty || !entries.isEmpty || !updated.isEmpty {
+      statements.append(storing(plain, updated))
+    }
+    return statements
+  }
+
+  private func storing(
+    _ transfers: [Transfer], _ updated: [(key: AssetKey, asset: Asset)]
+  ) -> BoundStatement {
+    TransferStatements.write(
+      transfers.map(\.id), transfers.map(\.key), transfers.map(\.from), transfers.map(\.to),
+      transfers.map(\.currency), transfers.map(\.amount), transfers.map(\.kind.rawValue),
+      transfers.map(\.status.rawValue), transfers.map(\.refusal?.rawValue), transfers.map(\.memo),
+      transfers.map(\.createdAt),
+      entries.map(\.id), entries.map(\.transferID), entries.map(\.asset.wallet),
+      entries.map(\.asset.currency), entries.map(\.amount), entries.map(\.balanceAfter),
+      entries.map(\.version), entries.map(\.createdAt),
+      updated.map(\.key.wallet), updated.map(\.key.currency), updated.map(\.asset.balance),
+      updated.map(\.asset.held), updated.map(\.asset.version), updated.map(\.asset.updatedAt))
+  }
+
+  /// Transfers with more columns than a plain one has, and the lines of holds among them.
+  private func storing(_ linked: [Transfer]) -> [BoundStatement] {
+    let holds = linked.filter { $0.status == .pending }
+    return [
+      HoldStatements.insertLinked(
+        linked.map(\.id), linked.map(\.key), linked.map(\.from), linked.map(\.to), linked.map(\.currency),
+        linked.map(\.amount), linked.map(\.kind.rawValue), linked.map(\.status.rawValue),
+        linked.map(\.refusal?.rawValue), linked.map(\.memo), linked.map(\.createdAt), linked.map(\.ref),
+        linked.map(\.hold?.amount), linked.map(\.hold?.expiresAt))
+    ] + (holds.isEmpty ? [] : [HoldStatements.insertPendingLines(holds.map(\.id))])
+  }
+
+  private func resolving() -> BoundStatement {
+    let holds = resolved.map(\.transfer)
+    let lines = resolved.flatMap(\.entries)
+    let resolutions = resolved.compactMap(\.resolution)
+    return HoldStatements.resolve(
+      holds.map(\.id), holds.map(\.status.rawValue), holds.map(\.amount), holds.map(\.hold?.resolvedAt),
+      lines.map(\.id), lines.map(\.amount), lines.map(\.balanceAfter), lines.map(\.version),
+      lines.map(\.createdAt),
+      resolutions.map(\.key), resolutions.map(\.kind.rawValue), resolutions.map(\.holdID),
+      resolutions.map(\.amount), resolutions.map(\.memo), resolutions.map(\.createdAt))
+  }
+}
