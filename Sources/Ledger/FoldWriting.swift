@@ -14,18 +14,24 @@ extension TransferFold {
           created.map(\.key.wallet), created.map(\.key.currency), created.map(\.asset.balance),
           created.map(\.asset.held), created.map(\.asset.version), created.map(\.asset.updatedAt)))
     }
-    let linked = transfers.filter { $0.hold != nil || $0.ref != nil }
-    if !linked.isEmpty { statements += storing(linked) }
+    // What refers to another transfer comes after it, and every entry after its transfer: the database looks.
+    let holds = transfers.filter { $0.hold != nil }
+    let sequels = transfers.filter { $0.ref != nil }
+    let plain =
+      holds.isEmpty && sequels.isEmpty ? transfers : transfers.filter { $0.hold == nil && $0.ref == nil }
+    let late = Set(sequels.map(\.id))
+    let first = late.isEmpty ? entries : entries.filter { !late.contains($0.transferID) }
+    let last = late.isEmpty ? [] : entries.filter { late.contains($0.transferID) }
+    if !holds.isEmpty { statements += storing(holds: holds) }
     if !resolved.isEmpty { statements.append(resolving()) }
-    let plain = linked.isEmpty ? transfers : transfers.filter { $0.hold == nil && $0.ref == nil }
-    if !plain.isEmpty || !entries.isEmpty || !updated.isEmpty {
-      statements.append(storing(plain, updated))
-    }
+    if !plain.isEmpty || !updated.isEmpty { statements.append(storing(plain, first, updated)) }
+    if !sequels.isEmpty { statements.append(storing(linked: sequels)) }
+    if !last.isEmpty { statements.append(storing([], last, [])) }
     return statements
   }
 
   private func storing(
-    _ transfers: [Transfer], _ updated: [(key: AssetKey, asset: Asset)]
+    _ transfers: [Transfer], _ entries: [Entry], _ updated: [(key: AssetKey, asset: Asset)]
   ) -> BoundStatement {
     TransferStatements.write(
       transfers.map(\.id), transfers.map(\.key), transfers.map(\.from), transfers.map(\.to),
@@ -39,16 +45,19 @@ extension TransferFold {
       updated.map(\.asset.held), updated.map(\.asset.version), updated.map(\.asset.updatedAt))
   }
 
-  /// Transfers with more columns than a plain one has, and the lines of holds among them.
-  private func storing(_ linked: [Transfer]) -> [BoundStatement] {
-    let holds = linked.filter { $0.status == .pending }
-    return [
-      HoldStatements.insertLinked(
-        linked.map(\.id), linked.map(\.key), linked.map(\.from), linked.map(\.to), linked.map(\.currency),
-        linked.map(\.amount), linked.map(\.kind.rawValue), linked.map(\.status.rawValue),
-        linked.map(\.refusal?.rawValue), linked.map(\.memo), linked.map(\.createdAt), linked.map(\.ref),
-        linked.map(\.hold?.amount), linked.map(\.hold?.expiresAt))
-    ] + (holds.isEmpty ? [] : [HoldStatements.insertPendingLines(holds.map(\.id))])
+  /// Holds with their two lines.
+  private func storing(holds: [Transfer]) -> [BoundStatement] {
+    let open = holds.filter { $0.status == .pending }.map(\.id)
+    return [storing(linked: holds)] + (open.isEmpty ? [] : [HoldStatements.insertPendingLines(open)])
+  }
+
+  /// Transfers with more columns than a plain one has.
+  private func storing(linked: [Transfer]) -> BoundStatement {
+    HoldStatements.insertLinked(
+      linked.map(\.id), linked.map(\.key), linked.map(\.from), linked.map(\.to), linked.map(\.currency),
+      linked.map(\.amount), linked.map(\.kind.rawValue), linked.map(\.status.rawValue),
+      linked.map(\.refusal?.rawValue), linked.map(\.memo), linked.map(\.createdAt), linked.map(\.ref),
+      linked.map(\.hold?.amount), linked.map(\.hold?.expiresAt))
   }
 
   private func resolving() -> BoundStatement {

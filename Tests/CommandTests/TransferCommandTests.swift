@@ -31,7 +31,7 @@ import Testing
         #expect(
           keys(shown.stdout) == [
             "id", "key", "kind", "status", "code", "from", "to", "currency", "amount", "from_balance_after",
-            "to_balance_after", "memo", "created_at",
+            "to_balance_after", "memo", "ref", "hold_amount", "expires_at", "resolved_at", "created_at",
           ])
         let resolved = try await town.run("transfer", "resolve", reference, "--json")
         #expect(resolved.exitCode == 0 && value("outcome", in: resolved.stdout) == "committed")

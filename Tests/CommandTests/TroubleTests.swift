@@ -67,7 +67,7 @@ import Testing
       try await town.database.sql(
         """
         drop role if exists town_writer; create role town_writer login;
-        grant select on users, wallets, currencies, assets, transfers, transactions to town_writer;
+        grant select on users, wallets, currencies, assets, transfers, transactions, hold_resolutions to town_writer;
         grant update on assets to town_writer;
         """)
       let writer = town.database.url.replacing("user=ironforge", with: "user=town_writer")

@@ -17,6 +17,12 @@ struct Violation: Sendable, CustomTestStringConvertible {
 
   var testDescription: String { name }
 
+  /// The violations of other laws are counted on a ledger of plain transfers.
+  var needsHolds: Bool {
+    ["hold_resolutions", "'pending'", "voided", "'captured'", "'reverse'"].contains { sql.contains($0) }
+      && !sql.contains("insert")
+  }
+
   static let all = [
     Violation(
       name: "a transfer without entries",
@@ -83,6 +89,43 @@ struct Violation: Sendable, CustomTestStringConvertible {
       name: "a key stored twice",
       sql: "alter table transfers drop constraint transfers_key_key; update transfers set key = 'fund'",
       checks: ["keys_unique"], names: "key fund is stored"),
+    Violation(
+      name: "a key of a transfer and of a capture", sql: "update hold_resolutions set key = 'fund'",
+      checks: ["keys_unique"], names: "key fund is stored 2 times"),
+    Violation(
+      name: "an open hold without lines", sql: "delete from transactions where status = 'pending'",
+      checks: ["holds_have_their_lines"], names: "has 0 lines"),
+    Violation(
+      name: "a line of a hold of another amount",
+      sql: "update transactions set amount = amount * 2 where status = 'pending'",
+      checks: ["holds_have_their_lines"], names: "holds 50 but its lines 100"),
+    Violation(
+      name: "a voided line of an open hold",
+      sql: "update transactions set status = 'voided' where status = 'pending' and amount < 0",
+      checks: ["holds_have_their_lines"], names: "has a line"),
+    Violation(
+      name: "a line of no hold",
+      sql: "update transactions set transfer_id = '$transfer' where status = 'pending'",
+      checks: ["holds_have_their_lines"], names: "but has lines that are not posted"),
+    Violation(
+      name: "a capture that nobody made", sql: "delete from hold_resolutions",
+      checks: ["holds_resolved_once"], names: "is posted without a capture"),
+    Violation(
+      name: "a capture of another amount", sql: "update hold_resolutions set amount = amount + 1",
+      checks: ["holds_resolved_once"], names: "moved 50 but its capture is of 51"),
+    Violation(
+      name: "a resolved hold that is open",
+      sql: "update hold_resolutions set hold_id = (select id from transfers where status = 'pending')",
+      checks: ["holds_resolved_once"], names: "hold"),
+    Violation(
+      name: "a reversal of more than there was",
+      sql: "update transfers set amount = 1 where key = 'captured'",
+      checks: ["reversals_within_their_transfers", "transfer_entries_sum_to_zero", "holds_resolved_once"],
+      names: "of 1 was reversed by 10"),
+    Violation(
+      name: "a reversal of something else",
+      sql: "update transfers set ref = '$extra' where kind = 'reverse'",
+      checks: ["reversals_within_their_transfers"], names: "$extra is not what its reversal gives back"),
   ]
 }
 
@@ -121,6 +164,12 @@ struct Violation: Sendable, CustomTestStringConvertible {
       let outcomes = try await world.transfer(
         world.request("fund", "10"), world.request("t", from: world.ada, to: world.bob, "2.50"),
         world.request("extra", "1", "EUR"))
+      if violation.needsHolds {
+        try await world.transfer(
+          world.hold("open", "0.50"), world.hold("captured", "0.80"),
+          world.sequel(.capture, "capture", of: "captured", "0.50"),
+          world.sequel(.reverse, "reversal", of: "captured", "0.10"))
+      }
       let transfer = try #require(outcomes[1].transfer?.id.description)
       let extra = try #require(outcomes[2].transfer?.id.description)
       func filled(_ text: String) -> String {

@@ -6,7 +6,7 @@ public struct Town: Sendable {
   /// The keys of a transfer's JSON, in their order (SPEC section 2.4).
   public static let transferKeys = [
     "transfer_id", "key", "code", "replayed", "kind", "status", "from", "to", "currency", "amount",
-    "from_balance_after", "to_balance_after", "memo", "created_at",
+    "from_balance_after", "to_balance_after", "memo", "ref", "expires_at", "created_at",
   ]
 
   /// The town of a server that has only its own database, `ironforge`.

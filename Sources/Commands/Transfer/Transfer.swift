@@ -128,7 +128,7 @@ struct TransferRow: TableRow {
 /// A transfer in a list, with the columns that fit a screen.
 struct TransferListRow: TableRow {
   static let tableHeader: [TableColumn] = [
-    "created_at", "id", "status", .number("amount"), "currency", "from", "to", "memo",
+    "created_at", "id", "kind", "status", .number("amount"), "currency", "from", "to", "memo",
   ]
   static let csvHeader = TransferRow.csvHeader
   private let row: TransferRow
