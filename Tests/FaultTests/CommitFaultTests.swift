@@ -88,7 +88,7 @@ import Testing
   }
 
   /// `kill -9` of the command, then the same command again.
-  @Test(arguments: ["before-begin", "after-locks", "commit-sent", "after-commit"])
+  @Test(arguments: ["before-begin", "after-locks", "after-inserts", "commit-sent", "after-commit"])
   func aKilledCommandMayBeRunAgain(point: String) async throws {
     try await withTown { town in
       let killed = try await town.send("k", env: ["IRONFORGE_FAULT": point])
