@@ -18,6 +18,8 @@ struct ParameterBuffer {
       let start = bytes.count
       ranges.append(value.encode(into: &bytes) ? start..<bytes.count : nil)
     }
+    // An empty value must still have an address: nil means NULL to libpq.
+    bytes.append(0)
   }
 
   func withPointers(
@@ -27,8 +29,7 @@ struct ParameterBuffer {
   ) -> Int32 {
     let lengths = ranges.map { Int32(clamping: $0?.count ?? 0) }
     let formats = [Int32](repeating: 1, count: ranges.count)
-    // An empty value must still have an address: nil means NULL to libpq.
-    return (bytes + [0]).withUnsafeBytes { raw in
+    return bytes.withUnsafeBytes { raw in
       let base = raw.assumingMemoryBound(to: CChar.self).baseAddress
       let values = ranges.map { range in range.flatMap { base?.advanced(by: $0.lowerBound) } }
       return body(Int32(clamping: ranges.count), values, lengths, formats)

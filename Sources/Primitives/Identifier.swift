@@ -23,23 +23,30 @@ public struct Identifier: Hashable, Sendable, Comparable, CustomStringConvertibl
   }
 
   /// Parses `8-4-4-4-12` hexadecimal digits in either case; nil for anything else.
-  public init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) { self.init(String(text)) }
+
+  /// Parses `8-4-4-4-12` hexadecimal digits in either case; nil for anything else.
+  public init?(_ text: String) {
+    var text = text
+    guard let parsed = text.withUTF8({ Self.parse($0) }) else { return nil }
+    self = parsed
+  }
+
+  private static func parse(_ text: UnsafeBufferPointer<UInt8>) -> Identifier? {
+    guard text.count == 36 else { return nil }
     var high: UInt64 = 0
     var low: UInt64 = 0
     var digits = 0
-    var position = 0
-    for byte in text.utf8 {
-      defer { position += 1 }
+    for (position, byte) in text.enumerated() {
       if position == 8 || position == 13 || position == 18 || position == 23 {
         guard byte == UInt8(ascii: "-") else { return nil }
         continue
       }
-      guard position < 36, let nibble = hexadecimalValue(byte) else { return nil }
+      guard let nibble = hexadecimalValue(byte) else { return nil }
       if digits < 16 { high = high << 4 | UInt64(nibble) } else { low = low << 4 | UInt64(nibble) }
       digits += 1
     }
-    guard position == 36 else { return nil }
-    self.init(high: high, low: low)
+    return Identifier(high: high, low: low)
   }
 
   /// Lower-case `8-4-4-4-12`, as PostgreSQL prints it.

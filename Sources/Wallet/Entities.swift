@@ -80,6 +80,9 @@ public struct AssetKey: Hashable, Sendable, Comparable {
     self.currency = currency
   }
 
+  /// A wallet has few currencies, and hashing their codes as well would cost a batch more than they tell apart.
+  public func hash(into hasher: inout Hasher) { hasher.combine(wallet) }
+
   public static func < (a: AssetKey, b: AssetKey) -> Bool {
     // Currency codes are ASCII, and the database compares them by bytes too (`collate "C"`).
     a.wallet != b.wallet ? a.wallet < b.wallet : a.currency < b.currency
