@@ -2,14 +2,14 @@
 # The performance table of SPEC section 7 as far as it can be measured now: each figure beside its peer, on a
 # durable sandbox of its own, as medians of RUNS rounds in which the two take turns.
 #
-#   RUNS=5 scripts/bench.sh [P1 P2 P3 PARTS]
+#   RUNS=5 ROWS=200000 scripts/bench.sh [P1 P2 P3 P4 P5 P6 P8 PARTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 ironforge=$root/.build/release/ironforge
 bin=$(dirname "$(ls -1d /usr/lib/postgresql/*/bin/psql | sort -V | tail -n 1)")
 runs=${RUNS:-5}
-wanted=" ${*:-P1 P2 P3} "
+wanted=" ${*:-P1 P2 P3 P4 P5 P6 P8} "
 
 # Outside the repository: a file system of its own would not tell more, and nothing is left behind.
 work=$(mktemp -d /tmp/ironforge-bench.XXXXXX)
@@ -24,7 +24,7 @@ cd "$work"
 "$ironforge" sandbox up --quiet >/dev/null
 eval "$("$ironforge" sandbox env)"
 "$ironforge" migrate up --quiet --dir "$root/migrations" >/dev/null
-"$bin/psql" -X -q -d "$IRONFORGE_DATABASE_URL" -f "$root/Benchmarks/sql/setup.sql"
+"$bin/psql" -X -q -d "$IRONFORGE_DATABASE_URL" -v wallets=1000 -f "$root/Benchmarks/sql/setup.sql"
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 # Microseconds that a command takes, output thrown away.
@@ -90,6 +90,11 @@ if [[ $wanted == *" P3 "* ]]; then
   report P3 "bench transfer, 8 connections" "$ours /s" "pgbench -c 8, seven statements" "$peer /s" \
     "$(ratio "$ours" "$peer")" ">= 1.5"
 fi
+
+# shellcheck source=Benchmarks/batch.sh
+source "$root/Benchmarks/batch.sh"
+if [[ $wanted == *" P4 "* || $wanted == *" P5 "* || $wanted == *" P6 "* ]]; then measure_batches; fi
+if [[ $wanted == *" P8 "* ]]; then measure_memory; fi
 
 # Where the server's time goes in one transfer at a time: not a target, so only when asked for.
 if [[ $wanted == *" PARTS "* ]]; then
