@@ -114,20 +114,23 @@ as $$
 declare
   broken record;
 begin
-  -- One query for all laws: a second one would cost every small transfer as much again.
-  select sum(i.amount) as total, min(i.currency) <> max(i.currency) as is_mixed, count(reuse.ok) as reuses
-    into broken
-  from inserted i
-  left join lateral (select t.key from public.transfers t where t.id = i.transfer_id limit 1) transfer on true
+  -- One query for all laws: a second one would cost every small transfer as much again. A transfer and its key are
+  -- looked up once for all of its entries.
+  select e.total, e.is_mixed, reuse.ok is not null as is_reused into broken
+  from (
+    select i.transfer_id, sum(i.amount) as total, min(i.currency) <> max(i.currency) as is_mixed,
+      count(asset.ok) < count(*) as is_orphan
+    from inserted i
+    left join lateral (
+      select 1 as ok from public.assets a where a.wallet_id = i.wallet_id and a.currency = i.currency limit 1
+    ) asset on true
+    group by i.transfer_id
+  ) e
+  left join lateral (select t.key from public.transfers t where t.id = e.transfer_id limit 1) transfer on true
   left join lateral (
     select 1 as ok from public.hold_resolutions r where r.key = transfer.key limit 1
   ) reuse on true
-  left join lateral (
-    select 1 as ok from public.assets a where a.wallet_id = i.wallet_id and a.currency = i.currency limit 1
-  ) asset on true
-  group by i.transfer_id
-  having sum(i.amount) <> 0 or min(i.currency) <> max(i.currency)
-    or count(transfer.key) < count(*) or count(asset.ok) < count(*) or count(reuse.ok) > 0
+  where e.total <> 0 or e.is_mixed or e.is_orphan or transfer.key is null or reuse.ok is not null
   limit 1;
   if not found then
     return null;
@@ -135,7 +138,7 @@ begin
     raise check_violation using
       message = 'the entries of a transfer must be of one currency and sum to zero',
       table = 'transactions', schema = 'public';
-  elsif broken.reuses > 0 then
+  elsif broken.is_reused then
     raise unique_violation using
       message = 'this key has resolved a hold', table = 'transfers', schema = 'public';
   else
