@@ -8,17 +8,18 @@ import Synchronization
 extension CommandContext {
   /// Opens a session to the configured database, with the configured time-outs.
   ///
+  /// - Parameter name: how `pg_stat_activity` calls it; nil is `ironforge`.
   /// - Throws: `ConfigurationFailure`, `PostgresError`.
-  func openSession() throws -> Session {
+  func openSession(as name: String? = nil) throws -> Session {
     let configuration = try configuration()
-    return try Session(
-      connecting: ConnectionString(try configuration.database().value),
-      options: SessionOptions(configuration.values.database))
+    var options = SessionOptions(configuration.values.database)
+    if let name { options.applicationName = name }
+    return try Session(connecting: ConnectionString(try configuration.database().value), options: options)
   }
 
   /// As `openSession()`; the first signal cancels the running statement instead of ending the process.
-  func openCancellableSession() throws -> Session {
-    let session = try openSession()
+  func openCancellableSession(as name: String? = nil) throws -> Session {
+    let session = try openSession(as: name)
     let canceller = session.canceller
     let registration = try signals.onStop { canceller.cancel() }
     registrations.withLock { $0.append(registration) }

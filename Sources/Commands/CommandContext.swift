@@ -19,6 +19,13 @@ final class CommandContext: Sendable {
   /// What a signal cancels, for as long as the command runs.
   let registrations = Mutex<[Signals.Registration]>([])
 
+  /// How many things the command has dealt with, for `--metrics-file`: transfers, rows, checks.
+  var itemCount: Int64 {
+    get { items.withLock { $0 } }
+    set { items.withLock { $0 = newValue } }
+  }
+  private let items = Mutex<Int64>(0)
+
   /// For one run with `options`.
   init(_ options: GlobalOptions) {
     self.options = options

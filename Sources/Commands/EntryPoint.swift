@@ -38,10 +38,24 @@ public func runIronforge(_ arguments: [String]) -> Int32 {
 
 private func run(_ command: any IronforgeCommand) -> Int32 {
   let context = CommandContext(command.global)
+  guard let command = command as? any CronCommand else {
+    return run(context) { try command.run(in: context) }
+  }
+  let cron = CronRun(command, in: context)
+  let exitCode = run(context) {
+    try cron.begin()
+    try command.run(in: context)
+  }
+  cron.end(exitCode: exitCode)
+  return exitCode
+}
+
+/// Does the work and prints what is left to print; whatever goes wrong becomes a message and an exit code.
+private func run(_ context: CommandContext, _ work: () throws -> Void) -> Int32 {
   var exitCode: Int32 = 0
   do {
     do {
-      try command.run(in: context)
+      try work()
     } catch let code as ExitCode {
       exitCode = code.rawValue
     } catch let failure where !(failure is ReaderGone) {

@@ -4,9 +4,8 @@ public import Postgres
 public enum MigrationStatements {
   /// For the test that prepares every statement on a migrated database.
   public static let all: [Statement] = [
-    recordsExist, schemaExists, records, begun, progressed, applied, reverting, reverted, tryLock, unlock,
-    lockHolder,
-    backendPID, invalidIndexNamed, invalidIndexes,
+    recordsExist, schemaExists, records, begun, progressed, applied, reverting, reverted, invalidIndexNamed,
+    invalidIndexes,
   ]
 
   static let recordsExist = Statement(
@@ -78,23 +77,6 @@ public enum MigrationStatements {
 
   static let reverted = Statement(
     "delete from ironforge.schema_migrations where version = $1", parameters: [.int8])
-
-  // 'ifmg' and 'rate' in ASCII. Two-key advisory locks share no numbers with one-key locks.
-  static let tryLock = Statement("select pg_try_advisory_lock(1768320359, 1918989413)", columns: [.bool])
-
-  static let unlock = Statement("select pg_advisory_unlock(1768320359, 1918989413)", columns: [.bool])
-
-  static let lockHolder = Statement(
-    """
-    select format('process %s (%s) since %s', a.pid, a.application_name, a.backend_start)
-    from pg_catalog.pg_locks l
-    join pg_catalog.pg_stat_activity a on a.pid = l.pid
-    where l.locktype = 'advisory' and l.granted and l.classid = 1768320359 and l.objid = 1918989413
-      and l.objsubid = 2 and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
-    limit 1
-    """, columns: [.text])
-
-  static let backendPID = Statement("select pg_backend_pid()", columns: [.int4])
 
   // The table is looked up by the migration's own search_path, as the statement itself does.
   static let invalidIndexNamed = Statement(

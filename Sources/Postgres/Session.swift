@@ -21,7 +21,7 @@ public final class Session {
   var handle: OpaquePointer?
   /// True behind a pooler such as PgBouncer, which refuses start-up options: the next transaction may run on
   /// another server connection, so nothing may be left behind on this one.
-  public private(set) var isPooled = false
+  public internal(set) var isPooled = false
   public let options: SessionOptions
   /// Cancels the running statement from another thread.
   public let canceller: StatementCanceller

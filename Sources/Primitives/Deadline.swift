@@ -51,3 +51,18 @@ public func monotonicNanoseconds() -> Int64 {
   clock_gettime(CLOCK_MONOTONIC, &time)
   return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
+
+/// Blocks this thread for `duration`, and asks `check` before, after, and at least every 100 ms: a signal may wake
+/// another thread than this one.
+///
+/// - Throws: what `check` throws, which ends the pause.
+public func pause(for duration: Duration, check: () throws -> Void) rethrows {
+  let deadline = Deadline.after(duration)
+  repeat {
+    try check()
+    let (seconds, attoseconds) = min(.milliseconds(100), deadline.remaining).components
+    var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
+    nanosleep(&time, nil)
+  } while !deadline.hasPassed
+  try check()
+}

@@ -12,7 +12,11 @@ import Testing
   private static let lists: [(target: String, statements: [Statement])] = [
     ("Fixtures", FixtureStatements.all), ("Ledger", Ledger.statements),
     ("Migrations", MigrationStatements.all),
-    ("Postgres", [.begin, .beginSnapshot, .commit, .rollback, Session.localTimeouts, .backendPID]),
+    (
+      "Postgres",
+      [.begin, .beginSnapshot, .commit, .rollback, Session.localTimeouts, .backendPID]
+        + AdvisoryLock.statements
+    ),
   ]
 
   /// They make what they name, so that a migrated database has it already.

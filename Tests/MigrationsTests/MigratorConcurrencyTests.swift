@@ -25,7 +25,7 @@ struct MigratorConcurrencyTests {
   @Test func aLockHeldElsewhereMeansBusyAndNamesTheHolder() async throws {
     try await withProject { project async throws in
       let holder = try project.session()
-      try holder.query(MigrationStatements.tryLock())
+      _ = try Migrator.lock.acquire(on: holder, wait: .zero)
       let start = monotonicNanoseconds()
       let options = MigrationOptions(lockWait: .milliseconds(300))
       let error = await #expect(throws: MigrationError.self) {

@@ -141,6 +141,54 @@ struct PoolerTests {
     }
   }
 
+  /// Both poolers: the one that shows itself, and the one that hides.
+  @Test(arguments: ["", "ignore_startup_parameters = options"])
+  func anAdvisoryLockIsHeldThroughThePooler(settings: String) async throws {
+    try await withDatabase { database async throws in
+      try await withPooler(database, settings: settings) { url in
+        try await withSession(url) { session throws in
+          let lock = AdvisoryLock(space: 7, number: -7)
+          guard case .held(let held) = try lock.acquire(on: session, wait: .zero) else {
+            Issue.record("nobody else wanted it")
+            return
+          }
+          // Another client of the pooler, and one that comes directly.
+          let second = try Session(connecting: ConnectionString(url))
+          let direct = try Session(connecting: ConnectionString(database.url))
+          for other in [second, direct] {
+            for _ in 0..<3 {
+              if case .held = try lock.acquire(on: other, wait: .zero) { Issue.record("held twice") }
+            }
+          }
+          // It stands in nobody's way: no snapshot holds vacuum back, and an index is built past it.
+          let open = "pid <> pg_backend_pid() and state = 'idle in transaction'"
+          let snapshots = "select count(backend_xmin) from pg_stat_activity where \(open)"
+          #expect(try scalar(direct, snapshots, Int64.self) == 0)
+          try direct.simple("create table t (x int8)")
+          try direct.simple("create index concurrently on t (x)")
+          let released = held.release()
+          #expect(released)
+          guard case .held(let next) = try lock.acquire(on: direct, wait: .seconds(5)) else {
+            Issue.record("it was given back")
+            return
+          }
+          // Lost with its connection, and said so.
+          direct.close()
+          #expect(!next.release())
+          guard case .held = try lock.acquire(on: second, wait: .seconds(5)) else {
+            Issue.record("it went with its holder")
+            return
+          }
+          second.close()
+          guard case .held = try lock.acquire(on: session, wait: .seconds(5)) else {
+            Issue.record("the pooler ends the transaction of a client that went away")
+            return
+          }
+        }
+      }
+    }
+  }
+
   /// A server that refused the first attempt for another reason is no pooler.
   @Test func aDirectServerIsNeverTakenForAPooler() async throws {
     try await withDatabase { database async throws in

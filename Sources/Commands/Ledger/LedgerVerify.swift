@@ -3,7 +3,7 @@ import Ledger
 import Primitives
 
 /// `ironforge ledger verify`.
-struct LedgerVerify: IronforgeCommand {
+struct LedgerVerify: CronCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
     abstract: "Check every law of the ledger in one snapshot; exit 10 when one is broken.",
@@ -13,21 +13,27 @@ struct LedgerVerify: IronforgeCommand {
       EXAMPLES:
         ironforge ledger verify
         ironforge ledger verify --currency USD --json
+        ironforge ledger verify --quiet --lock-wait 60 --metrics-file /var/lib/node_exporter/verify.prom
       """)
 
   @Option(help: ArgumentHelp("Only this currency.", valueName: "code"))
   var currency: String?
 
+  @OptionGroup(title: "For cron") var cron: CronOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
+
+  var runName: String { "ledger verify" }
 
   func run(in context: CommandContext) throws {
     let session = try context.openCancellableSession()
+    try context.signals.check()
     if let currency { try Ledger(session).requireCurrency(currency) }
     let progress = context.progress("verifying")
     let checks = try LedgerVerification(session).run(currency: currency) { _, index, _ in
       progress.update(done: Int64(index))
     }
     progress.finish()
+    context.itemCount = checks.reduce(0) { $0 + $1.checked }
     let report = VerificationReport(checks: checks)
     try context.output.render(report)
     if !report.isOK { throw ExitCode(.found) }
