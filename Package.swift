@@ -70,7 +70,7 @@ let package = Package(
     tests("RedisTests", ["Redis"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
     tests("LedgerTests", ["Ledger", "Fixtures", "Jobs", "Migrations", "Postgres", "Primitives", "Wallet"]),
-    tests("MigrationsTests", ["Migrations"]),
+    tests("MigrationsTests", ["Migrations", "Postgres"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
     tests("ConfigurationTests", ["Configuration", "Primitives"]),
     tests("SandboxTests", ["Sandbox"]),

@@ -20,8 +20,12 @@ create table ironforge.job_runs (
   -- Counts the owners. Whatever belongs to an earlier one is refused.
   attempt         integer not null default 1,
   owner           text not null,
+  -- How hard it may work: as its last owner was told.
   chunk_size      bigint not null check (chunk_size > 0),
-  concurrency     integer not null check (concurrency > 0),
+  concurrency     bigint not null check (concurrency > 0),
+  max_rate        bigint check (max_rate > 0),
+  max_lag_seconds double precision check (max_lag_seconds >= 0),
+  max_failures    bigint not null check (max_failures >= 0),
   key_columns     text[] not null,
   -- Keys are text, a column each; chunks up to and including this key are planned.
   planned_to      text[],

@@ -112,18 +112,27 @@ public struct JobRecords {
     guard let recorded = JobState(rawValue: try row.decode(4)) else {
       throw .decoding("an unknown state of a run")
     }
-    let isOwned: Bool = try row.decode(25)
+    let isOwned: Bool = try row.decode(28)
     return JobRun(
       id: try row.decode(0), job: try row.decode(1),
       options: Dictionary(zip(names, values)) { first, _ in first },
       state: recorded == .running && !isOwned ? .interrupted : recorded, isOwned: isOwned,
-      attempt: try row.decode(5), owner: try row.decode(6), chunkSize: try row.decode(7),
-      concurrency: try row.decode(8), keyColumns: try row.decode(9), plannedTo: try row.decodeIfPresent(10),
-      total: try row.decode(11), isTotalExact: try row.decode(12), done: try row.decode(13),
-      affected: try row.decode(14), failedCount: try row.decode(15), rowsPerSecond: try row.decode(16),
-      throttledBy: try row.decodeIfPresent(17), throttleDetail: try row.decodeIfPresent(18),
-      errorCode: try row.decodeIfPresent(19), errorMessage: try row.decodeIfPresent(20),
-      createdAt: try row.decode(21), startedAt: try row.decode(22), heartbeatAt: try row.decode(23),
-      finishedAt: try row.decodeIfPresent(24))
+      attempt: try row.decode(5), owner: try row.decode(6), settings: try settings(row),
+      keyColumns: try row.decode(12), plannedTo: try row.decodeIfPresent(13), total: try row.decode(14),
+      isTotalExact: try row.decode(15), done: try row.decode(16), affected: try row.decode(17),
+      failedCount: try row.decode(18), rowsPerSecond: try row.decode(19),
+      throttledBy: try row.decodeIfPresent(20), throttleDetail: try row.decodeIfPresent(21),
+      errorCode: try row.decodeIfPresent(22), errorMessage: try row.decodeIfPresent(23),
+      createdAt: try row.decode(24), startedAt: try row.decode(25), heartbeatAt: try row.decode(26),
+      finishedAt: try row.decodeIfPresent(27))
+  }
+
+  private static func settings(_ row: Row) throws(PostgresError) -> RunSettings {
+    RunSettings(
+      chunkSize: Int(clamping: try row.decode(7, as: Int64.self)),
+      concurrency: Int(clamping: try row.decode(8, as: Int64.self)),
+      maxRate: try row.decodeIfPresent(9, as: Int64.self).map { Int(clamping: $0) },
+      maxLagSeconds: try row.decodeIfPresent(10),
+      maxFailures: Int(clamping: try row.decode(11, as: Int64.self)))
   }
 }

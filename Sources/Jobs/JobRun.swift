@@ -33,8 +33,8 @@ public struct JobRun: Sendable {
   public let attempt: Int32
   /// Host and process that owns it, or did.
   public let owner: String
-  public let chunkSize: Int64
-  public let concurrency: Int32
+  /// How hard it may work.
+  public let settings: RunSettings
   /// The columns of the key.
   public let keyColumns: [String]
   /// Up to this key chunks are planned.

@@ -62,7 +62,7 @@ public struct JobRunner: Sendable {
     let control = ConnectionKeeper(environment.connect)
     do {
       let plan = try await control.withSession { [job, settings] session in
-        if settings.maxLag != nil { try LoadProbe.requireSightOfStandbys(session) }
+        if settings.maxLagSeconds != nil { try LoadProbe.requireSightOfStandbys(session) }
         let prepared = try session.transaction(.snapshot) { try job.prepare(session) }
         return try JobPlan(job, prepared, settings, session)
       }
@@ -83,7 +83,7 @@ public struct JobRunner: Sendable {
     let lock = RunLock(key: fingerprint.lockKey, connect: environment.connect)
     do {
       let prepared = try await control.withSession { [job, settings] session in
-        if settings.maxLag != nil { try LoadProbe.requireSightOfStandbys(session) }
+        if settings.maxLagSeconds != nil { try LoadProbe.requireSightOfStandbys(session) }
         return try session.transaction(.snapshot) { try job.prepare(session) }
       }
       try await acquire(lock, control, fingerprint)
@@ -142,8 +142,8 @@ public struct JobRunner: Sendable {
       try session.query(
         JobStatements.insertRun(
           id, job.name, options.map(\.key), options.map(\.value), fingerprint.text, fingerprint.lockKey, Self.owner,
-          Int64(settings.chunkSize), Int32(clamping: settings.concurrency), prepared.keys.columns.map(\.name),
-          size.lastKey, size.rows, size.isExact))
+          Int64(settings.chunkSize), Int64(settings.concurrency), settings.maxRate.map { Int64($0) },
+          settings.maxLagSeconds, Int64(settings.maxFailures), prepared.keys.columns.map(\.name), size.lastKey, size.rows, size.isExact))
       return try JobRecords(session).run(id)
     }
     return (run, false)
@@ -153,7 +153,8 @@ public struct JobRunner: Sendable {
     let taken = try await control.withSession { [settings] session in
       let rows = try session.query(
         JobStatements.takeOver(
-          run.id, Self.owner, Int64(settings.chunkSize), Int32(clamping: settings.concurrency)))
+          run.id, Self.owner, Int64(settings.chunkSize), Int64(settings.concurrency),
+          settings.maxRate.map { Int64($0) }, settings.maxLagSeconds, Int64(settings.maxFailures)))
       let run = try JobRecords(session).run(run.id)
       if rows.isEmpty { throw JobRecords.finished(run) }
       return run

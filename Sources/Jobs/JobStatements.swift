@@ -18,8 +18,8 @@ public enum JobStatements {
   private static let run = """
     select r.id, r.job, array(select o.key from jsonb_each_text(r.options) o order by o.key),
       array(select o.value from jsonb_each_text(r.options) o order by o.key),
-      r.state, r.attempt, r.owner, r.chunk_size, r.concurrency, r.key_columns, r.planned_to, r.total,
-      r.is_total_exact, r.done + c.visited, r.affected + c.affected, r.failed + c.failed, r.rows_per_second,
+      r.state, r.attempt, r.owner, r.chunk_size, r.concurrency, r.max_rate, r.max_lag_seconds, r.max_failures,
+      r.key_columns, r.planned_to, r.total, r.is_total_exact, r.done + c.visited, r.affected + c.affected, r.failed + c.failed, r.rows_per_second,
       r.throttled_by, r.throttle_detail, r.error_code, r.error_message, r.created_at, r.started_at, r.heartbeat_at,
       r.finished_at,
       -- A lock of one 64-bit key shows as its two halves (manual, "pg_locks").
@@ -39,9 +39,9 @@ public enum JobStatements {
     """
 
   private static let runTypes: [DataType] = [
-    .uuid, .text, .textArray, .textArray, .text, .int4, .text, .int8, .int4, .textArray, .textArray, .int8, .bool,
-    .int8, .int8, .int8, .float8, .text, .text, .text, .text, .timestamptz, .timestamptz, .timestamptz, .timestamptz,
-    .bool,
+    .uuid, .text, .textArray, .textArray, .text, .int4, .text, .int8, .int8, .int8, .float8, .int8, .textArray,
+    .textArray, .int8, .bool, .int8, .int8, .int8, .float8, .text, .text, .text, .text, .timestamptz, .timestamptz,
+    .timestamptz, .timestamptz, .bool,
   ]
 
   static let selectRun = Statement("\(run) where r.id = $1", parameters: [.uuid], columns: runTypes)
@@ -68,24 +68,25 @@ public enum JobStatements {
   static let insertRun = Statement(
     """
     insert into ironforge.job_runs (id, job, options, fingerprint, lock_key, state, owner, chunk_size, concurrency,
-      key_columns, end_key, is_planned, total, is_total_exact)
-    select $1, $2, coalesce(jsonb_object_agg(o.key, o.value), '{}'), $5, $6, 'running', $7, $8, $9, $10, $11,
-      $11 is null, $12, $13
+      max_rate, max_lag_seconds, max_failures, key_columns, end_key, is_planned, total, is_total_exact)
+    select $1, $2, coalesce(jsonb_object_agg(o.key, o.value), '{}'), $5, $6, 'running', $7, $8, $9, $10, $11, $12,
+      $13, $14, $14 is null, $15, $16
     from unnest($3::text[], $4::text[]) as o (key, value)
     """,
     parameters: [
-      .uuid, .text, .textArray, .textArray, .text, .int8, .text, .int8, .int4, .textArray, .textArray, .int8, .bool,
+      .uuid, .text, .textArray, .textArray, .text, .int8, .text, .int8, .int8, .int8, .float8, .int8, .textArray,
+      .textArray, .int8, .bool,
     ])
 
   static let takeOver = Statement(
     """
     update ironforge.job_runs
-    set state = 'running', attempt = attempt + 1, owner = $2, chunk_size = $3, concurrency = $4,
-      started_at = clock_timestamp(), heartbeat_at = clock_timestamp(), finished_at = null,
+    set state = 'running', attempt = attempt + 1, owner = $2, chunk_size = $3, concurrency = $4, max_rate = $5,
+      max_lag_seconds = $6, max_failures = $7, started_at = clock_timestamp(), heartbeat_at = clock_timestamp(), finished_at = null,
       throttled_by = null, throttle_detail = null, error_code = null, error_message = null
     where id = $1 and state not in ('done', 'cancelled')
     returning attempt
-    """, parameters: [.uuid, .text, .int8, .int4], columns: [.int4])
+    """, parameters: [.uuid, .text, .int8, .int8, .int8, .float8, .int8], columns: [.int4])
 
   // A job that cron starts every minute must not fill a table: the newest thousand finished runs of a job stay.
   static let prune = Statement(

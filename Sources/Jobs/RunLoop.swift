@@ -101,7 +101,7 @@ actor RunLoop {
           await nap(for: Self.tick)
         }
       }
-      if settings.maxLag != nil, !environment.replicas.isEmpty {
+      if settings.maxLagSeconds != nil, !environment.replicas.isEmpty {
         group.addTask { [environment] in
           await ReplicaWatch(environment.replicas).run { announce.yield(.replicaLag($0)) }
         }
@@ -287,7 +287,7 @@ actor RunLoop {
 
   private func probe() async throws {
     let backends = workers.compactMap(\.backend)
-    let wantsLag = settings.maxLag != nil
+    let wantsLag = settings.maxLagSeconds != nil
     let (waits, report) = try await control.withSession { session in
       (
         backends.isEmpty ? 0 : try LoadProbe.lockWaits(for: backends, session),

@@ -8,8 +8,8 @@ public struct RunSettings: Sendable {
   public var concurrency: Int
   /// Rows a second, over all chunks; nil for as many as go.
   public var maxRate: Int?
-  /// The replica lag beyond which no chunk is started; nil for whatever it is.
-  public var maxLag: Duration?
+  /// The replica lag, in seconds, beyond which no chunk is started; nil for whatever it is.
+  public var maxLagSeconds: Double?
   /// Rows that may fail in one process before the run gives up.
   public var maxFailures: Int
   /// How long to wait for another process that works on the same.
@@ -22,13 +22,13 @@ public struct RunSettings: Sendable {
   public var stopGrace: Duration = .seconds(5)
 
   public init(
-    chunkSize: Int = 100, concurrency: Int = 10, maxRate: Int? = nil, maxLag: Duration? = nil,
+    chunkSize: Int = 100, concurrency: Int = 10, maxRate: Int? = nil, maxLagSeconds: Double? = nil,
     maxFailures: Int = 100
   ) {
     self.chunkSize = chunkSize
     self.concurrency = concurrency
     self.maxRate = maxRate
-    self.maxLag = maxLag
+    self.maxLagSeconds = maxLagSeconds
     self.maxFailures = maxFailures
   }
 

@@ -43,6 +43,22 @@ public struct SQLJob: Job {
       table: table, key: key, statement: SQLText(statement), predicate: options["where"], retries: retries)
   }
 
+  /// A job that tries the rows of `run` again that failed in it.
+  ///
+  /// - Throws: a usage failure where the run is none of this job.
+  public init(retryingFailuresOf run: JobRun) throws {
+    var options = run.options
+    options["retry_failed"] = run.id.description
+    // The rows were chosen when they failed.
+    options["where"] = nil
+    guard run.job == Self.name, let job = SQLJob(options: options) else {
+      throw SimpleFailure(
+        .usage, code: "job_not_retryable", message: "run \(run.id) is no run of the job sql",
+        hint: "run \(run.job) again: it finds by itself what is left to do")
+    }
+    self = job
+  }
+
   public static let name = "sql"
   public var name: String { Self.name }
 

@@ -83,7 +83,7 @@ struct Governor: Sendable {
   private var limiter: RateLimiter?
 
   init(_ settings: RunSettings) {
-    maxLag = settings.maxLag.map { Double($0.components.seconds) + Double($0.components.attoseconds) / 1e18 }
+    maxLag = settings.maxLagSeconds
     maxRate = settings.maxRate
     limiter = settings.maxRate.map { RateLimiter(rowsPerSecond: $0) }
   }
