@@ -88,12 +88,7 @@ final class ChunkWorker: Sendable {
   private func work(_ chunk: Chunk, _ session: Session) throws -> ChunkResult {
     let work = try prepared.work(chunk, session)
     FaultPoint.worked.reach()
-    try commit(
-      recording(work.failures)
-        + [
-          JobStatements.finishChunk(
-            chunk.run, chunk.number, work.visited, work.affected, Int64(work.failures.count))
-        ] + retried(chunk), session)
+    try commit(recording(work.failures) + [finished(chunk, work)] + retried(chunk), session)
     return .done(work)
   }
 
@@ -106,14 +101,13 @@ final class ChunkWorker: Sendable {
     }
     guard let first = keys.first, let last = keys.last else {
       // The rows that were at fault are gone.
-      try commit([JobStatements.finishChunk(chunk.run, chunk.number, 0, 0, 0)], session)
+      try commit([finished(chunk, ChunkWork(visited: 0, affected: 0))], session)
       return .done(ChunkWork(visited: 0, affected: 0))
     }
     if keys.count == 1 {
       let failure = ItemFailure(key: first, code: code, message: message)
-      try commit(
-        recording([failure]) + [JobStatements.finishChunk(chunk.run, chunk.number, 1, 0, 1)] + retried(chunk),
-        session)
+      let work = ChunkWork(visited: 1, affected: 0, failures: [failure])
+      try commit(recording([failure]) + [finished(chunk, work)] + retried(chunk), session)
       return .setAside(failure)
     }
     let middle = keys.count / 2
@@ -129,6 +123,11 @@ final class ChunkWorker: Sendable {
     FaultPoint.split.reach()
     try commit([JobStatements.deleteChunk(chunk.run, chunk.number)], session)
     return .split(halves)
+  }
+
+  private func finished(_ chunk: Chunk, _ work: ChunkWork) -> BoundStatement {
+    JobStatements.finishChunk(
+      chunk.run, chunk.number, work.visited, work.affected, Int64(work.failures.count))
   }
 
   private func recording(_ failures: [ItemFailure]) -> [BoundStatement] {

@@ -22,7 +22,7 @@ struct SQLTable {
       }
       throw Self.usage(
         "table_not_found", "there is no table \(name)",
-        hint: similar.map { "names fold to lower case unless they are quoted; did you mean --table '\($0)'?" }
+        hint: similar.map { "names are looked up in the search_path, in lower case unless quoted; did you mean --table '\($0)'?" }
           ?? "qualify it with its schema, or check the search_path")
     }
     oid = try row.decode(0)
