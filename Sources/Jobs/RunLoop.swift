@@ -68,6 +68,8 @@ actor RunLoop {
   private var relockedAt: Int64 = .min / 2
   private var outageSince: Int64?
   private var throttle: Throttle?
+  /// A worker had nothing to do since the last poll, because of the rate.
+  private var wasHeldByRate = false
 
   init(
     _ run: JobRun, prepared: any PreparedJob, retries: Identifier?, settings: RunSettings,
@@ -282,6 +284,8 @@ actor RunLoop {
 
   private func updateThrottle(at now: Int64) {
     throttle = governor.throttle(at: now)
+    if throttle == nil, wasHeldByRate { throttle = settings.maxRate.map { .rate($0) } }
+    wasHeldByRate = false
     if throttle == nil, inFlight == 0, queue.isResting(at: now) { throttle = .conflicts }
   }
 
@@ -334,9 +338,12 @@ actor RunLoop {
 
   private func nextAssignment() -> (worker: Int, task: ChunkTask)? {
     let now = monotonicNanoseconds()
-    guard end == nil, !idle.isEmpty, !mustReload, governor.throttle(at: now) == nil,
-      let task = queue.next(at: now), let worker = idle.popLast()
-    else { return nil }
+    guard end == nil, !idle.isEmpty, !mustReload, !queue.isEmpty else { return nil }
+    if let throttle = governor.throttle(at: now) {
+      if case .rate = throttle { wasHeldByRate = true }
+      return nil
+    }
+    guard let task = queue.next(at: now), let worker = idle.popLast() else { return nil }
     governor.take(task.chunk.rows, at: now)
     inFlight += 1
     return (worker, task)
