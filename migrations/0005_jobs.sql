@@ -13,7 +13,7 @@ create table ironforge.job_runs (
   options         jsonb not null check (jsonb_typeof(options) = 'object'),
   -- SHA-256 of job and options.
   fingerprint     text not null,
-  -- The advisory lock that the owner of the run holds for as long as it lives.
+  -- The advisory lock that the owner of the run holds for as long as it lives; its two numbers in one.
   lock_key        bigint not null,
   state           text not null
     check (state in ('running', 'paused', 'interrupted', 'failed', 'cancelled', 'done')),

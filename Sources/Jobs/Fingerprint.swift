@@ -15,7 +15,7 @@ struct Fingerprint: Sendable {
       hash.update(text.utf8)
     }
     text = hash.finalize().hexadecimal
-    // A one-key lock; IronForge's other locks have two keys, which share no numbers with these.
+    // Both of the lock's numbers: 64 bits, so that two jobs do not share a lock by chance.
     lockKey = Int64(bitPattern: UInt64(text.prefix(16), radix: 16) ?? 0)
   }
 }

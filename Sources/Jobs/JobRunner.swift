@@ -162,29 +162,44 @@ public struct JobRunner: Sendable {
     return (taken, true)
   }
 
-  /// Records how the work ended, and turns that into what the caller gets.
+  /// Records how the work ended, and turns that into what the caller gets. A connection that is lost meanwhile is
+  /// opened again for a while: to record the end twice does no harm.
   private func close(_ run: JobRun, _ end: RunEnd, _ control: ConnectionKeeper) async throws -> JobStatus {
     let (state, failure) = verdict(on: end, run)
-    let status: JobStatus
-    do {
-      status = try await control.withSession { [retries] session in
-        let ticket = RunTicket(run: run.id, attempt: run.attempt, retries: retries)
-        let records = JobRecords(session)
-        // What is done is folded in first: a finished run has no chunks.
-        if let state, try ChunkPlanner.fold(ticket, rowsPerSecond: 0, throttle: nil, session) != nil {
-          let report = failure as? any Failure
-          try session.query(
-            JobStatements.finish(run.id, run.attempt, state.rawValue, report?.code, report?.message))
-          if case .cancelled = end { try session.query(JobStatements.dropChunks(run.id)) }
+    let isOutage = if case .gaveUp = end { true } else { false }
+    let deadline = Deadline.after(isOutage ? .zero : settings.outagePatience)
+    while true {
+      let status: JobStatus
+      do {
+        status = try await control.withSession { session in
+          try record(end, as: state, failure, of: run, session)
         }
-        return try records.status(of: try records.run(run.id))
+      } catch {
+        // Where nothing helps, the lock is given back all the same, and the run shows as interrupted.
+        guard case .lost = ChunkError(error), !deadline.hasPassed, !environment.shouldStop() else {
+          throw failure ?? error
+        }
+        await nap(for: .milliseconds(250))
+        continue
       }
-    } catch {
-      // The lock is given back all the same, so the run shows as interrupted.
-      throw failure ?? error
+      if let failure { throw failure }
+      return status
     }
-    if let failure { throw failure }
-    return status
+  }
+
+  private func record(
+    _ end: RunEnd, as state: JobState?, _ failure: (any Error)?, of run: JobRun, _ session: Session
+  ) throws -> JobStatus {
+    let ticket = RunTicket(run: run.id, attempt: run.attempt, retries: retries)
+    let records = JobRecords(session)
+    // What is done is folded in first: a finished run has no chunks.
+    if let state, try ChunkPlanner.fold(ticket, rowsPerSecond: 0, throttle: nil, session) != nil {
+      let report = failure as? any Failure
+      try session.query(
+        JobStatements.finish(run.id, run.attempt, state.rawValue, report?.code, report?.message))
+      if case .cancelled = end { try session.query(JobStatements.dropChunks(run.id)) }
+    }
+    return try records.status(of: try records.run(run.id))
   }
 
   /// The state to record, where this process still has a say; and the error to end with.

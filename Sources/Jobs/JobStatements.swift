@@ -6,7 +6,7 @@ public enum JobStatements {
   public static let all: [Statement] = [
     selectRun, selectRuns, selectLatest, selectUnfinished, selectFailures,
     insertRun, takeOver, prune, pause, unpause, cancel, dropChunks, finish,
-    tryLock, tryTransactionLock, backendPID, keepISODates,
+    keepISODates,
     lockRun, insertChunk, advance, selectOpenChunks, fold,
     lockChunk, isChunkOpen, finishChunk, deleteChunk, insertFailure, markRetried,
     localIdleTimeout, localStatementTimeout,
@@ -22,10 +22,9 @@ public enum JobStatements {
       r.key_columns, r.planned_to, r.total, r.is_total_exact, r.done + c.visited, r.affected + c.affected, r.failed + c.failed, r.rows_per_second,
       r.throttled_by, r.throttle_detail, r.error_code, r.error_message, r.created_at, r.started_at, r.heartbeat_at,
       r.finished_at,
-      -- A lock of one 64-bit key shows as its two halves (manual, "pg_locks").
       exists (
         select from pg_catalog.pg_locks l
-        where l.locktype = 'advisory' and l.objsubid = 1 and l.granted
+        where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
           and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
           and (l.classid::bigint << 32 | l.objid::bigint) = r.lock_key
       ) and r.state not in ('done', 'cancelled')
@@ -70,7 +69,7 @@ public enum JobStatements {
     insert into ironforge.job_runs (id, job, options, fingerprint, lock_key, state, owner, chunk_size, concurrency,
       max_rate, max_lag_seconds, max_failures, key_columns, end_key, is_planned, total, is_total_exact)
     select $1, $2, coalesce(jsonb_object_agg(o.key, o.value), '{}'), $5, $6, 'running', $7, $8, $9, $10, $11, $12,
-      $13, $14, $14 is null, $15, $16
+      $13, $14, $14::text[] is null, $15, $16
     from unnest($3::text[], $4::text[]) as o (key, value)
     """,
     parameters: [
@@ -138,14 +137,6 @@ public enum JobStatements {
       finished_at = case when state = 'cancelled' or $3 = 'done' then clock_timestamp() end
     where id = $1 and attempt = $2
     """, parameters: [.uuid, .int4, .text, .text, .text])
-
-  // Never waited for inside the server: a waiting transaction would be one that CREATE INDEX CONCURRENTLY waits for.
-  static let tryLock = Statement("select pg_try_advisory_lock($1)", parameters: [.int8], columns: [.bool])
-
-  static let tryTransactionLock = Statement(
-    "select pg_try_advisory_xact_lock($1)", parameters: [.int8], columns: [.bool])
-
-  static let backendPID = Statement("select pg_backend_pid()", columns: [.int4])
 
   // A process that was stopped (SIGSTOP, a frozen machine) must not keep its locks.
   static let localIdleTimeout = Statement(

@@ -11,11 +11,8 @@ internal import Synchronization
 /// The advisory lock that makes this process the owner of its run: the server gives it back the moment that the
 /// process is gone, so a dead owner is recognised with certainty.
 ///
-/// It is held by a connection of its own. Behind a pooler in transaction mode a session's lock would be left on
-/// somebody else's connection; there it is a transaction's lock, in a transaction that is kept open and holds nothing
-/// else (no snapshot, so it does not hold back vacuum).
-///
-/// Only one process at a time works by it, but no row depends on it: chunks have locks of their own.
+/// A connection of its own holds it, and blocks its own thread meanwhile. Only one process at a time works by it, but no
+/// row depends on it: chunks have locks of their own.
 final class RunLock: Sendable {
   private enum State {
     case trying
@@ -25,7 +22,7 @@ final class RunLock: Sendable {
     case lost(any Error & Sendable)
   }
 
-  private let key: Int64
+  private let lock: AdvisoryLock
   private let keeper: ConnectionKeeper
   private let state = Mutex(State.trying)
   private let isReleased = Mutex(false)
@@ -36,7 +33,8 @@ final class RunLock: Sendable {
   private static let pause = Duration.milliseconds(20)
 
   init(key: Int64, connect: @escaping @Sendable () async throws -> Connection) {
-    self.key = key
+    lock = AdvisoryLock(
+      space: Int32(truncatingIfNeeded: key >> 32), number: Int32(truncatingIfNeeded: key))
     keeper = ConnectionKeeper(connect)
   }
 
@@ -77,23 +75,19 @@ final class RunLock: Sendable {
 
   /// Blocks the connection's thread for as long as the lock is held.
   private func hold(on session: Session) throws {
-    let isFree: Bool
-    if session.isPooled {
-      _ = try session.pipeline(session.beginning() + [JobStatements.localIdleTimeout("0")])
-      isFree = try session.query(JobStatements.tryTransactionLock(key))[0].decode(0)
-    } else {
-      isFree = try session.query(JobStatements.tryLock(key))[0].decode(0)
+    guard case .held(let held) = try lock.acquire(on: session, wait: .zero) else {
+      return state.withLock { $0 = .refused }
     }
-    guard isFree else { return state.withLock { $0 = .refused } }
     state.withLock { $0 = .held }
     var next = Deadline.after(Self.pingInterval)
     while !isReleased.withLock({ $0 }) {
       usleep(20_000)
       guard next.hasPassed else { continue }
-      try session.query(JobStatements.backendPID())
+      // Nothing at all, by the simple protocol: no snapshot is left behind in a transaction that holds the lock.
+      try session.simple("")
       next = .after(Self.pingInterval)
     }
-    // The session is closed next, which gives the lock back.
+    held.release()
   }
 }
 

@@ -354,7 +354,7 @@ actor RunLoop {
 struct ChunkLocked: Failure {
   var code: String { "job_chunk_locked" }
   var message: String { "a transaction of an earlier process still holds a chunk of this run" }
-  var hint: String? { "find it in pg_stat_activity (application_name ironforge) and end it, then run the job again" }
+  var hint: String? { "find it in pg_stat_activity (application_name ironforge job run …) and end it, then run the job again" }
   var isRetryable: Bool { true }
   var kind: FailureKind { .busy }
 }

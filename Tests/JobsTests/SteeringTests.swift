@@ -36,7 +36,7 @@ import Testing
 
   @Test func pauseResumeAndCancelWorkFromAnotherTerminal() async throws {
     try await withSlowRun { shop, running, run in
-      #expect(try await shop.status("throttled_by") == "rate")
+      try await shop.wait("select throttled_by = 'rate' from ironforge.job_runs")
       let paused = try await shop.job("pause", run, "--json")
       #expect(paused.exitCode == 0 && value("state", in: paused.stdout) == "paused", "\(paused)")
       try await shop.wait("select throttled_by = 'paused' from ironforge.job_runs", timeout: .seconds(5))
@@ -104,7 +104,7 @@ import Testing
       }
       #expect(taken < 20)
       #expect(try await shop.counts() == [["0", "10"]])
-      try await shop.wait("select count(*) = 0 from pg_stat_activity where wait_event = 'PgSleep'")
+      try await shop.wait("select count(*) = 0 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'")
       #expect(try await shop.status("state") == "interrupted")
     }
   }
@@ -113,7 +113,7 @@ import Testing
     try await withSlowRun { shop, running, run in
       running.kill()
       _ = try await running.finish()
-      try await shop.wait("select count(*) = 0 from pg_locks where locktype = 'advisory'")
+      try await shop.waitUntilNobodyOwnsARun()
       #expect(try await shop.status("state") == "interrupted")
       #expect(try await shop.status("owned") == "false")
       let cancelled = try await shop.job("cancel", run, "--json")
@@ -132,7 +132,7 @@ import Testing
     try await withSlowRun { shop, running, run in
       running.kill()
       _ = try await running.finish()
-      try await shop.wait("select count(*) = 0 from pg_locks where locktype = 'advisory'")
+      try await shop.waitUntilNobodyOwnsARun()
       let paused = try await shop.job("pause", run, "--json")
       #expect(paused.exitCode == 0 && value("state", in: paused.stdout) == "paused", "\(paused)")
       let refused = try await shop.job(arguments: Self.slow)
@@ -163,9 +163,9 @@ import Testing
       try await shop.sql(
         """
         select pg_terminate_backend(pid) from pg_stat_activity
-        where datname = current_database() and application_name = 'ironforge'
+        where datname = current_database() and application_name like 'ironforge%'
         """)
-      try await shop.wait("select count(*) = 0 from pg_locks where locktype = 'advisory'")
+      try await shop.waitUntilNobodyOwnsARun()
       let second = try await shop.start(Self.slow)
       try await shop.wait("select attempt = 2 from ironforge.job_runs")
       try running.signal(SIGCONT)

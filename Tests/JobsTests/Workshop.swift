@@ -76,6 +76,15 @@ struct Workshop: Sendable {
     }
   }
 
+  /// Waits until the server has noticed that the owner of a run died.
+  func waitUntilNobodyOwnsARun() async throws {
+    try await wait(
+      """
+      select count(*) = 0 from pg_locks l join pg_database d on d.oid = l.database
+      where l.locktype = 'advisory' and d.datname = current_database()
+      """)
+  }
+
   /// What `job status --json` says under a key.
   func status(_ key: String, _ run: String? = nil) async throws -> String? {
     let arguments = ["job", "status"] + (run.map { [$0] } ?? []) + ["--json"]

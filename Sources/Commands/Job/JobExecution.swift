@@ -39,6 +39,7 @@ struct JobExecution: Sendable {
       throw Self.explained(error, run: display.run, context)
     }
     display.finish()
+    context.itemCount = status.run.done
     try context.output.render(JobStatusView(status: status))
     if status.run.state == .cancelled {
       context.messages.warning("somebody cancelled the run; what its chunks did stays")
@@ -57,12 +58,13 @@ struct JobExecution: Sendable {
     let configuration = try context.configuration()
     let database = configuration.values.database
     let target = try ConnectionString(try configuration.database().value)
-    let options = SessionOptions(database)
+    var options = SessionOptions(database)
+    options.applicationName = "ironforge job run \(job.name)"
     return RunEnvironment(
-      connect: { try await Connection.connect(to: target, options: options) },
+      connect: { [options] in try await Connection.connect(to: target, options: options) },
       replicas: try database.replicas.map { url in
         let replica = try ConnectionString(url)
-        return { try await Connection.connect(to: replica, options: options) }
+        return { [options] in try await Connection.connect(to: replica, options: options) }
       },
       shouldStop: { [signals = context.signals] in signals.received != nil }, onEvent: onEvent)
   }

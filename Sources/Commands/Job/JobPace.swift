@@ -62,3 +62,22 @@ struct JobPace: ParsableArguments {
     return settings
   }
 }
+
+/// A verb of `job run`. Its lock is the engine's: one process for each job and its options, not one for all jobs.
+protocol JobRunVerb: ConcurrentCommand, CronCommand {
+  var pace: JobPace { get }
+}
+
+extension JobRunVerb {
+  var runName: String { "job run \(Self._commandName)" }
+  var lockName: String? { nil }
+
+  /// How hard the job works, and how long it waits for its turn.
+  ///
+  /// - Throws: `ConfigurationFailure`.
+  func settings(in context: CommandContext) throws -> RunSettings {
+    var settings = try pace.settings(in: context)
+    settings.lockWait = .seconds(cron.lockWait ?? 0)
+    return settings
+  }
+}

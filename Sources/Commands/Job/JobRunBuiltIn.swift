@@ -2,7 +2,7 @@ import ArgumentParser
 import Jobs
 
 /// `ironforge job run settle-pending`.
-struct JobRunSettlePending: ConcurrentCommand {
+struct JobRunSettlePending: JobRunVerb {
   static let configuration = CommandConfiguration(
     commandName: SettlePendingJob.name,
     abstract: "Capture open holds, each whole.",
@@ -21,20 +21,21 @@ struct JobRunSettlePending: ConcurrentCommand {
   @Flag(help: "Say what would be done, and write nothing.")
   var dryRun = false
 
-  @OptionGroup var pace: JobPace
+  @OptionGroup(title: "Pace") var pace: JobPace
+  @OptionGroup(title: "For cron") var cron: CronOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func runConcurrently(in context: CommandContext) async throws {
     // Whole seconds, rounded up: a hold is never captured before its time.
     let (seconds, rest) = olderThan.duration.components
     let job = SettlePendingJob(olderThanSeconds: rest > 0 ? seconds + 1 : seconds)
-    let execution = JobExecution(job, try pace.settings(in: context), in: context)
+    let execution = JobExecution(job, try settings(in: context), in: context)
     try await dryRun ? execution.rehearse() : execution.run()
   }
 }
 
 /// `ironforge job run expire-holds`.
-struct JobRunExpireHolds: ConcurrentCommand {
+struct JobRunExpireHolds: JobRunVerb {
   static let configuration = CommandConfiguration(
     commandName: ExpireHoldsJob.name,
     abstract: "Free the money of holds whose time has passed.",
@@ -47,18 +48,19 @@ struct JobRunExpireHolds: ConcurrentCommand {
   @Flag(help: "Say what would be done, and write nothing.")
   var dryRun = false
 
-  @OptionGroup var pace: JobPace
+  @OptionGroup(title: "Pace") var pace: JobPace
+  @OptionGroup(title: "For cron") var cron: CronOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func runConcurrently(in context: CommandContext) async throws {
     let execution = JobExecution(
-      ExpireHoldsJob(), try pace.settings(in: context), in: context)
+      ExpireHoldsJob(), try settings(in: context), in: context)
     try await dryRun ? execution.rehearse() : execution.run()
   }
 }
 
 /// `ironforge job run analyze-stale`.
-struct JobRunAnalyzeStale: ConcurrentCommand {
+struct JobRunAnalyzeStale: JobRunVerb {
   static let configuration = CommandConfiguration(
     commandName: AnalyzeStaleJob.name,
     abstract: "ANALYZE the tables whose statistics are missing or out of date.",
@@ -80,7 +82,8 @@ struct JobRunAnalyzeStale: ConcurrentCommand {
   @Flag(help: "Say what would be done, and write nothing.")
   var dryRun = false
 
-  @OptionGroup var pace: JobPace
+  @OptionGroup(title: "Pace") var pace: JobPace
+  @OptionGroup(title: "For cron") var cron: CronOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func validate() throws {
@@ -89,7 +92,7 @@ struct JobRunAnalyzeStale: ConcurrentCommand {
 
   func runConcurrently(in context: CommandContext) async throws {
     let job = AnalyzeStaleJob(schema: schema, threshold: threshold)
-    let execution = JobExecution(job, try pace.settings(in: context), in: context)
+    let execution = JobExecution(job, try settings(in: context), in: context)
     try await dryRun ? execution.rehearse() : execution.run()
   }
 }

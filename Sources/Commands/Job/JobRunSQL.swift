@@ -4,7 +4,7 @@ import Postgres
 import Primitives
 
 /// `ironforge job run sql`.
-struct JobRunSQL: ConcurrentCommand {
+struct JobRunSQL: JobRunVerb {
   static let configuration = CommandConfiguration(
     commandName: SQLJob.name,
     abstract: "Run a statement over the rows of a table, a chunk of keys at a time.",
@@ -47,7 +47,8 @@ struct JobRunSQL: ConcurrentCommand {
   @Flag(help: "Say what would be done, with the server's plan, and write nothing.")
   var dryRun = false
 
-  @OptionGroup var pace: JobPace
+  @OptionGroup(title: "Pace") var pace: JobPace
+  @OptionGroup(title: "For cron") var cron: CronOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func validate() throws {
@@ -65,7 +66,7 @@ struct JobRunSQL: ConcurrentCommand {
 
   func runConcurrently(in context: CommandContext) async throws {
     let execution = JobExecution(
-      try job(in: context), try pace.settings(in: context), retries: retryFailed, in: context)
+      try job(in: context), try settings(in: context), retries: retryFailed, in: context)
     try await dryRun ? execution.rehearse() : execution.run()
   }
 
