@@ -42,7 +42,9 @@ func commandNames(
 ) -> [String] {
   var command = root
   for word in names {
-    guard let child = command.configuration.subcommands.first(where: { name(of: $0) == word }) else { return [] }
+    guard let child = command.configuration.subcommands.first(where: { name(of: $0) == word }) else {
+      return []
+    }
     command = child
   }
   return command.configuration.subcommands.map(name)

@@ -1,8 +1,8 @@
 public import Postgres
 internal import Primitives
 
-/// Refreshes the planner's statistics of tables that have changed much since they were last analysed, or never were.
-/// One table a chunk.
+/// Refreshes the planner's statistics of tables that have changed much since they were last analysed, or
+/// never were. One table a chunk.
 public struct AnalyzeStaleJob: Job {
   private let schema: String?
   private let threshold: Double

@@ -15,9 +15,11 @@ enum ChunkError: Sendable {
   case fatal(any Error & Sendable)
 
   /// Classes of SQLSTATE (manual, Appendix A) that do not depend on rows: features, transaction state, roles,
-  /// cursors, catalogs, syntax and access, resources, the system, the server's own faults. `55` is object state.
+  /// cursors, catalogs, syntax and access, resources, the system, the server's own faults. `55` is object
+  /// state.
   private static let fatalClasses: Set<String> = [
-    "0A", "0B", "25", "26", "28", "2B", "2D", "2F", "34", "3B", "3D", "3F", "42", "53", "55", "58", "F0", "XX",
+    "0A", "0B", "25", "26", "28", "2B", "2D", "2F", "34", "3B", "3D", "3F", "42", "53", "55", "58", "F0",
+    "XX",
   ]
 
   init(_ error: any Error) {
@@ -37,8 +39,8 @@ enum ChunkError: Sendable {
       } else if Self.fatalClasses.contains(String(detail.sqlState.prefix(2))) {
         self = .fatal(error)
       } else {
-        // Data, constraints, RAISE EXCEPTION, a limit of one value, and 57014: a chunk that takes too long takes
-        // less when it is smaller.
+        // Data, constraints, RAISE EXCEPTION, a limit of one value, and 57014: a chunk that takes too long
+        // takes less when it is smaller.
         self = .bad(code: detail.sqlState, message: detail.message)
       }
     case .malformedConnectionString, .connectFailed, .connectionLost, .deadlineExceeded, .decoding, .misuse:

@@ -1,7 +1,8 @@
 internal import Postgres
 internal import Primitives
 
-/// The bookkeeping of a run's owner: plans chunks ahead, folds in those that are done. On one session, synchronously.
+/// The bookkeeping of a run's owner: plans chunks ahead, folds in those that are done. On one session,
+/// synchronously.
 struct ChunkPlanner: Sendable {
   let ticket: RunTicket
   let keys: KeySource
@@ -13,8 +14,8 @@ struct ChunkPlanner: Sendable {
     let isComplete: Bool
   }
 
-  /// Plans up to `count` chunks of `size` rows behind those that are planned, and records them together with how far the
-  /// plan goes.
+  /// Plans up to `count` chunks of `size` rows behind those that are planned, and records them together with
+  /// how far the plan goes.
   func plan(size: Int64, count: Int64, _ session: Session) throws -> Planned? {
     try session.transaction {
       guard let row = try session.query(JobStatements.lockRun(ticket.run, ticket.attempt)).first else {
@@ -32,7 +33,8 @@ struct ChunkPlanner: Sendable {
         ])
       let chunks = try zip(bounds, inserted).map { bound, rows in
         Chunk(
-          run: ticket.run, number: try rows[0].decode(0), first: bound.first, last: bound.last, rows: bound.rows)
+          run: ticket.run, number: try rows[0].decode(0), first: bound.first, last: bound.last,
+          rows: bound.rows)
       }
       return Planned(chunks: chunks, isComplete: seen < limit)
     }
@@ -45,7 +47,9 @@ struct ChunkPlanner: Sendable {
   }
 
   /// Puts the rows of a page together: each has its place, and chunks follow each other every `size` places.
-  private static func bounds(_ page: Rows, size: Int64) throws(PostgresError) -> (bounds: [Bound], seen: Int64) {
+  private static func bounds(_ page: Rows, size: Int64) throws(PostgresError) -> (
+    bounds: [Bound], seen: Int64
+  ) {
     var bounds: [Bound] = []
     var seen: Int64 = 0
     for row in page {

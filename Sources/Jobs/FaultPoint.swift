@@ -22,8 +22,8 @@ enum FaultPoint: String {
   /// Finished chunks were folded into the run.
   case folded = "job-folded"
 
-  /// Ends the process by SIGKILL where `IRONFORGE_FAULT` names this point: `job-worked`, or `job-worked:7` for the
-  /// seventh time that it is reached.
+  /// Ends the process by SIGKILL where `IRONFORGE_FAULT` names this point: `job-worked`, or `job-worked:7`
+  /// for the seventh time that it is reached.
   @inline(__always)
   func reach() {
     #if DEBUG

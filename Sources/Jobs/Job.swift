@@ -10,8 +10,8 @@ public import Primitives
 public protocol Job: Sendable {
   /// The name under which it is run, such as `sql`.
   var name: String { get }
-  /// What makes it this work and no other. A run that was left unfinished is recognised by it, and the job is made
-  /// again out of it.
+  /// What makes it this work and no other. A run that was left unfinished is recognised by it, and the job is
+  /// made again out of it.
   var options: [String: String] { get }
   /// What the job can bear.
   var limits: JobLimits { get }
@@ -46,8 +46,8 @@ public protocol PreparedJob: Sendable {
   /// - Throws: where nothing of the chunk shall stand. See `ChunkError` for what happens then.
   func work(_ chunk: Chunk, _ session: Session) throws -> ChunkWork
 
-  /// What the work would be, for people: the server's plan for the first chunk, for instance. In a transaction that
-  /// can only read.
+  /// What the work would be, for people: the server's plan for the first chunk, for instance. In a
+  /// transaction that can only read.
   func explain(_ chunk: Chunk, _ session: Session) throws -> [String]
 }
 

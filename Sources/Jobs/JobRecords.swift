@@ -53,8 +53,8 @@ public struct JobRecords {
       })
   }
 
-  /// Lets a run rest: chunks in flight end, and none is started until somebody resumes it. Also a run without a
-  /// process is kept from going on.
+  /// Lets a run rest: chunks in flight end, and none is started until somebody resumes it. Also a run without
+  /// a process is kept from going on.
   ///
   /// - Throws: `job_run_not_found`; `job_run_finished` for one that is done or cancelled.
   public func pause(_ id: Identifier) throws -> JobRun {

@@ -9,8 +9,9 @@ public import Primitives
 
 /// Runs a job to its end, in this process: begins a run, or goes on with one that was left unfinished.
 ///
-/// What makes a run safe to kill at any moment: a chunk is marked done in the transaction that does its work. What makes
-/// it safe to start twice: a lock that the server keeps for as long as the process lives, and takes back when it dies.
+/// What makes a run safe to kill at any moment: a chunk is marked done in the transaction that does its work.
+/// What makes it safe to start twice: a lock that the server keeps for as long as the process lives, and
+/// takes back when it dies.
 public struct JobRunner: Sendable {
   private let job: any Job
   private let settings: RunSettings
@@ -31,8 +32,8 @@ public struct JobRunner: Sendable {
   ///
   /// - Returns: how it ended: done, or cancelled by somebody.
   /// - Throws: `job_running` while another process works on it, `job_paused` for a run that somebody paused,
-  ///   `too_many_failures`, `CancellationError` after a signal, and what the job and the server throw. In all these
-  ///   cases the same call goes on later.
+  ///   `too_many_failures`, `CancellationError` after a signal, and what the job and the server throw. In all
+  ///   these cases the same call goes on later.
   public func run() async throws -> JobStatus {
     try await own { control, prepared, fingerprint in
       let found = try await control.withSession { session in
@@ -90,7 +91,8 @@ public struct JobRunner: Sendable {
       let (run, isContinued) = try await choose(control, prepared, fingerprint)
       environment.onEvent(.began(run, isContinued: isContinued))
       let loop = RunLoop(
-        run, prepared: prepared, retries: retries, settings: settings, environment: environment, control: control,
+        run, prepared: prepared, retries: retries, settings: settings, environment: environment,
+        control: control,
         lock: lock)
       let end = await loop.work()
       let status = try await close(run, end, control)
@@ -141,9 +143,11 @@ public struct JobRunner: Sendable {
       try session.query(JobStatements.prune(job.name))
       try session.query(
         JobStatements.insertRun(
-          id, job.name, options.map(\.key), options.map(\.value), fingerprint.text, fingerprint.lockKey, Self.owner,
+          id, job.name, options.map(\.key), options.map(\.value), fingerprint.text, fingerprint.lockKey,
+          Self.owner,
           Int64(settings.chunkSize), Int64(settings.concurrency), settings.maxRate.map { Int64($0) },
-          settings.maxLagSeconds, Int64(settings.maxFailures), prepared.keys.columns.map(\.name), size.lastKey, size.rows, size.isExact))
+          settings.maxLagSeconds, Int64(settings.maxFailures), prepared.keys.columns.map(\.name),
+          size.lastKey, size.rows, size.isExact))
       return try JobRecords(session).run(id)
     }
     return (run, false)
@@ -162,8 +166,8 @@ public struct JobRunner: Sendable {
     return (taken, true)
   }
 
-  /// Records how the work ended, and turns that into what the caller gets. A connection that is lost meanwhile is
-  /// opened again for a while: to record the end twice does no harm.
+  /// Records how the work ended, and turns that into what the caller gets. A connection that is lost
+  /// meanwhile is opened again for a while: to record the end twice does no harm.
   private func close(_ run: JobRun, _ end: RunEnd, _ control: ConnectionKeeper) async throws -> JobStatus {
     let (state, failure) = verdict(on: end, run)
     let isOutage = if case .gaveUp = end { true } else { false }

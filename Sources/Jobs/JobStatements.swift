@@ -19,9 +19,9 @@ public enum JobStatements {
     select r.id, r.job, array(select o.key from jsonb_each_text(r.options) o order by o.key),
       array(select o.value from jsonb_each_text(r.options) o order by o.key),
       r.state, r.attempt, r.owner, r.chunk_size, r.concurrency, r.max_rate, r.max_lag_seconds, r.max_failures,
-      r.key_columns, r.planned_to, r.total, r.is_total_exact, r.done + c.visited, r.affected + c.affected, r.failed + c.failed, r.rows_per_second,
-      r.throttled_by, r.throttle_detail, r.error_code, r.error_message, r.created_at, r.started_at, r.heartbeat_at,
-      r.finished_at,
+      r.key_columns, r.planned_to, r.total, r.is_total_exact, r.done + c.visited, r.affected + c.affected,
+      r.failed + c.failed, r.rows_per_second, r.throttled_by, r.throttle_detail, r.error_code, r.error_message,
+      r.created_at, r.started_at, r.heartbeat_at, r.finished_at,
       exists (
         select from pg_catalog.pg_locks l
         where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
@@ -38,8 +38,10 @@ public enum JobStatements {
     """
 
   private static let runTypes: [DataType] = [
-    .uuid, .text, .textArray, .textArray, .text, .int4, .text, .int8, .int8, .int8, .float8, .int8, .textArray,
-    .textArray, .int8, .bool, .int8, .int8, .int8, .float8, .text, .text, .text, .text, .timestamptz, .timestamptz,
+    .uuid, .text, .textArray, .textArray, .text, .int4, .text, .int8, .int8, .int8, .float8, .int8,
+    .textArray,
+    .textArray, .int8, .bool, .int8, .int8, .int8, .float8, .text, .text, .text, .text, .timestamptz,
+    .timestamptz,
     .timestamptz, .timestamptz, .bool,
   ]
 
@@ -73,7 +75,8 @@ public enum JobStatements {
     from unnest($3::text[], $4::text[]) as o (key, value)
     """,
     parameters: [
-      .uuid, .text, .textArray, .textArray, .text, .int8, .text, .int8, .int8, .int8, .float8, .int8, .textArray,
+      .uuid, .text, .textArray, .textArray, .text, .int8, .text, .int8, .int8, .int8, .float8, .int8,
+      .textArray,
       .textArray, .int8, .bool,
     ])
 
@@ -81,13 +84,15 @@ public enum JobStatements {
     """
     update ironforge.job_runs
     set state = 'running', attempt = attempt + 1, owner = $2, chunk_size = $3, concurrency = $4, max_rate = $5,
-      max_lag_seconds = $6, max_failures = $7, started_at = clock_timestamp(), heartbeat_at = clock_timestamp(), finished_at = null,
+      max_lag_seconds = $6, max_failures = $7, started_at = clock_timestamp(),
+      heartbeat_at = clock_timestamp(), finished_at = null,
       throttled_by = null, throttle_detail = null, error_code = null, error_message = null
     where id = $1 and state not in ('done', 'cancelled')
     returning attempt
     """, parameters: [.uuid, .text, .int8, .int8, .int8, .float8, .int8], columns: [.int4])
 
-  // A job that cron starts every minute must not fill a table: the newest thousand finished runs of a job stay.
+  // A job that cron starts every minute must not fill a table: the newest thousand finished runs of a job
+  // stay.
   static let prune = Statement(
     """
     delete from ironforge.job_runs
@@ -124,7 +129,8 @@ public enum JobStatements {
     )
     """, parameters: [.uuid])
 
-  // The last word of an owner. `cancelled` came from outside and stays; so does `paused` unless the run is done.
+  // The last word of an owner. `cancelled` came from outside and stays; so does `paused` unless the run is
+  // done.
   static let finish = Statement(
     """
     update ironforge.job_runs
@@ -140,7 +146,8 @@ public enum JobStatements {
 
   // A process that was stopped (SIGSTOP, a frozen machine) must not keep its locks.
   static let localIdleTimeout = Statement(
-    "select set_config('idle_in_transaction_session_timeout', $1, true)", parameters: [.text], columns: [.text])
+    "select set_config('idle_in_transaction_session_timeout', $1, true)", parameters: [.text],
+    columns: [.text])
 
   static let localStatementTimeout = Statement(
     "select set_config('statement_timeout', $1, true)", parameters: [.text], columns: [.text])

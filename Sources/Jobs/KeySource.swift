@@ -2,8 +2,9 @@ public import Postgres
 
 /// What a job visits: the rows of a relation, in the order of a unique key of any type.
 ///
-/// Keys travel as text, in the form in which the server prints them, and are cast back by the server: no type needs to
-/// be known here. Pages are found by key, never by offset, so that a page costs the same wherever it lies.
+/// Keys travel as text, in the form in which the server prints them, and are cast back by the server: no type
+/// needs to be known here. Pages are found by key, never by offset, so that a page costs the same wherever it
+/// lies.
 public struct KeySource: Sendable {
   /// A column of the key.
   public struct Column: Sendable {
@@ -58,8 +59,8 @@ public struct KeySource: Sendable {
     return Statement(sql, columns: [.textArray])()
   }
 
-  /// The first and the last key of each chunk of `size` rows, after `after`, up to `end`; each with its place on the
-  /// page, counted from 1. Reads `limit` rows and returns two a chunk.
+  /// The first and the last key of each chunk of `size` rows, after `after`, up to `end`; each with its place
+  /// on the page, counted from 1. Reads `limit` rows and returns two a chunk.
   func page(after: [String]?, end: [String], size: Int64, limit: Int64) -> BoundStatement {
     let sql = """
       with page as (
@@ -89,8 +90,8 @@ public struct KeySource: Sendable {
     return statement(chunk.first, chunk.last)
   }
 
-  /// How many rows a chunk has, and for each column of the key an array of its values, as an array's text; NULL where
-  /// there are no rows.
+  /// How many rows a chunk has, and for each column of the key an array of its values, as an array's text;
+  /// NULL where there are no rows.
   public func arrays(of chunk: Chunk) -> BoundStatement {
     let arrays = names.map { "array_agg(\($0) order by \(list))::text" }.joined(separator: ", ")
     let sql = """

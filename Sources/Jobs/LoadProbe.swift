@@ -8,8 +8,8 @@ enum LoadProbe {
     Int(clamping: try session.query(lockWaits(backends))[0].decode(0, as: Int64.self))
   }
 
-  // pg_blocking_pids() stops the lock table for a moment, so only sessions that wait are asked about. pg_locks shows
-  // them to every role, pg_stat_activity does not.
+  // pg_blocking_pids() stops the lock table for a moment, so only sessions that wait are asked about.
+  // pg_locks shows them to every role, pg_stat_activity does not.
   static let lockWaits = Statement(
     """
     select count(*)
@@ -67,12 +67,13 @@ struct StandbyReport: Sendable, Equatable {
   let written: Int64
   /// The slowest standby; nil where there is none.
   let replayed: Int64?
-  /// The largest `replay_lag`, in seconds. NULL when all is replayed, and unreliable while replay stands still.
+  /// The largest `replay_lag`, in seconds. NULL when all is replayed, and unreliable while replay stands
+  /// still.
   let reported: Double?
 }
 
-/// Turns positions into time: WAL that is not replayed was written after the last moment at which no more than what is
-/// replayed had been written.
+/// Turns positions into time: WAL that is not replayed was written after the last moment at which no more
+/// than what is replayed had been written.
 struct StandbyLag: Sendable {
   private var samples: [(written: Int64, time: Int64)] = []
 

@@ -10,7 +10,8 @@ struct ReplicaWatch: Sendable {
     keepers = replicas.map(ConnectionKeeper.init)
   }
 
-  /// Runs until its task is cancelled. `report` gets the largest lag in seconds, or nil where a replica cannot be asked.
+  /// Runs until its task is cancelled. `report` gets the largest lag in seconds, or nil where a replica
+  /// cannot be asked.
   func run(_ report: @Sendable (Double?) -> Void) async {
     while !Task.isCancelled {
       report(await worstLag())

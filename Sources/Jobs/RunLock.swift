@@ -8,11 +8,11 @@ internal import Synchronization
   import Musl
 #endif
 
-/// The advisory lock that makes this process the owner of its run: the server gives it back the moment that the
-/// process is gone, so a dead owner is recognised with certainty.
+/// The advisory lock that makes this process the owner of its run: the server gives it back the moment that
+/// the process is gone, so a dead owner is recognised with certainty.
 ///
-/// A connection of its own holds it, and blocks its own thread meanwhile. Only one process at a time works by it, but no
-/// row depends on it: chunks have locks of their own.
+/// A connection of its own holds it, and blocks its own thread meanwhile. Only one process at a time works by
+/// it, but no row depends on it: chunks have locks of their own.
 final class RunLock: Sendable {
   private enum State {
     case trying
@@ -83,7 +83,8 @@ final class RunLock: Sendable {
     while !isReleased.withLock({ $0 }) {
       usleep(20_000)
       guard next.hasPassed else { continue }
-      // Nothing at all, by the simple protocol: no snapshot is left behind in a transaction that holds the lock.
+      // Nothing at all, by the simple protocol: no snapshot is left behind in a transaction that holds the
+      // lock.
       try session.simple("")
       next = .after(Self.pingInterval)
     }

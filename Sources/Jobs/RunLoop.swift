@@ -28,7 +28,8 @@ actor RunLoop {
     case replicaLag(Double?)
   }
 
-  /// How often it looks around, reads what others want of the run, and asks the server for lag and lock waits.
+  /// How often it looks around, reads what others want of the run, and asks the server for lag and lock
+  /// waits.
   private static let tick = Duration.milliseconds(50)
   private static let pollInterval: Int64 = 250_000_000
   private static let probeInterval: Int64 = 500_000_000
@@ -38,6 +39,7 @@ actor RunLoop {
   private static let conflictsMax = 5
   private static let conflictDelay: Int64 = 100_000_000
   private static let relockDelay: Int64 = 200_000_000
+  private static let cancelGrace = Duration.milliseconds(500)
 
   private let ticket: RunTicket
   private let settings: RunSettings
@@ -66,6 +68,7 @@ actor RunLoop {
   private var polledAt: Int64 = .min / 2
   private var probedAt: Int64 = .min / 2
   private var relockedAt: Int64 = .min / 2
+  private var lockLostAt: Int64?
   private var outageSince: Int64?
   private var throttle: Throttle?
   /// A worker had nothing to do since the last poll, because of the rate.
@@ -191,7 +194,14 @@ actor RunLoop {
 
   /// Ends the work once chunks in flight have ended. The first reason counts.
   private func finish(_ reason: RunEnd) {
-    if end == nil { end = reason }
+    guard end == nil else { return }
+    end = reason
+    // Whoever stops or cancels a run does not want to wait for a long chunk: it is rolled back.
+    switch reason {
+    case .stopped: stopDeadline = .after(settings.stopGrace)
+    case .cancelled: stopDeadline = .after(Self.cancelGrace)
+    case .done, .tooManyFailures, .superseded, .gaveUp, .failed: break
+    }
   }
 
   /// The server has gone, or a connection to it: what may be repeated is repeated, for a while.
@@ -209,7 +219,8 @@ actor RunLoop {
   private func attend() async {
     if environment.shouldStop() {
       finish(.stopped)
-      if stopDeadline == nil { stopDeadline = .after(settings.stopGrace) }
+      // A signal during another end has its way as well.
+      stopDeadline = stopDeadline ?? .after(settings.stopGrace)
     }
     guard end == nil else { return }
     let now = monotonicNanoseconds()
@@ -240,15 +251,23 @@ actor RunLoop {
     }
   }
 
-  /// Takes the lock again where its connection was lost.
+  /// Takes the lock again where its connection was lost. Perhaps the server has not noticed the loss and still keeps
+  /// it for us; perhaps another process has it, which the next poll finds out.
   private func keepLock(at now: Int64) async {
     governor.isOwner = lock.isHeld
-    guard !governor.isOwner, now - relockedAt >= Self.pollInterval else { return }
+    if governor.isOwner {
+      lockLostAt = nil
+      return
+    }
+    let since = lockLostAt ?? now
+    lockLostAt = since
+    guard now - relockedAt >= Self.pollInterval else { return }
     relockedAt = now
     do {
       governor.isOwner = try await lock.acquire()
-      // Perhaps the lost connection still holds it on the server; perhaps another process does.
-      if !governor.isOwner { noteOutage(OwnershipLost(), at: now) }
+      if !governor.isOwner, Duration.nanoseconds(now - since) > settings.outagePatience {
+        finish(.gaveUp(OwnershipLost()))
+      }
     } catch {
       noteOutage(error, at: now)
     }
@@ -306,8 +325,8 @@ actor RunLoop {
 
   // MARK: Planning
 
-  /// Reads the chunks that are recorded: those of an earlier owner, or after a loss those that may have been planned
-  /// without an answer.
+  /// Reads the chunks that are recorded: those of an earlier owner, or after a loss those that may have been
+  /// planned without an answer.
   private func reload() async throws {
     guard inFlight == 0 else { return }
     let chunks = try await control.withSession { [planner] session in try planner.openChunks(session) }
@@ -354,7 +373,9 @@ actor RunLoop {
 struct ChunkLocked: Failure {
   var code: String { "job_chunk_locked" }
   var message: String { "a transaction of an earlier process still holds a chunk of this run" }
-  var hint: String? { "find it in pg_stat_activity (application_name ironforge job run …) and end it, then run the job again" }
+  var hint: String? {
+    "find it in pg_stat_activity (application_name ironforge job run …) and end it, then run the job again"
+  }
   var isRetryable: Bool { true }
   var kind: FailureKind { .busy }
 }

@@ -14,7 +14,8 @@ public struct RunSettings: Sendable {
   public var maxFailures: Int
   /// How long to wait for another process that works on the same.
   public var lockWait: Duration = .zero
-  /// How long a chunk may stay locked by the backend of a process that has gone. Longer than a statement may take.
+  /// How long a chunk may stay locked by the backend of a process that has gone. Longer than a statement may
+  /// take.
   public var leftoverPatience: Duration = .seconds(90)
   /// How long the server may be unreachable before the run gives up.
   public var outagePatience: Duration = .seconds(60)
@@ -32,8 +33,8 @@ public struct RunSettings: Sendable {
     self.maxFailures = maxFailures
   }
 
-  /// The settings within the job's limits. A chunk is never more than a second's worth of the rate, so that the load is
-  /// even.
+  /// The settings within the job's limits. A chunk is never more than a second's worth of the rate, so that
+  /// the load is even.
   func limited(by limits: JobLimits) -> RunSettings {
     var limited = self
     limited.chunkSize = max(1, min(chunkSize, limits.chunkSize, maxRate ?? .max))

@@ -3,9 +3,9 @@ public import Primitives
 
 /// Ad-hoc SQL over the rows of a table: a statement that gets the keys of a chunk, as arrays.
 ///
-/// With a key of one column `$1` is the array of its values. With several columns `$1`, `$2`, … are arrays of the same
-/// length, one a column, in the order in which the key was given:
-/// `update stock s set … from unnest($1, $2) as k (shop, item) where (s.shop, s.item) = (k.shop, k.item)`.
+/// With a key of one column `$1` is the array of its values. With several columns `$1`, `$2`, … are arrays of
+/// the same length, one a column, in the order in which the key was given: `update stock s set … from
+/// unnest($1, $2) as k (shop, item) where (s.shop, s.item) = (k.shop, k.item)`.
 public struct SQLJob: Job {
   private let table: String
   private let key: String
@@ -14,8 +14,8 @@ public struct SQLJob: Job {
   private let retries: Identifier?
 
   /// - Parameters:
-  ///   - table: a name by SQL's rules: folded to lower case unless quoted, looked up in the search path unless
-  ///     qualified.
+  ///   - table: a name by SQL's rules: folded to lower case unless quoted, looked up in the search path
+  ///     unless qualified.
   ///   - key: the columns of a unique key, separated by commas, by SQL's rules.
   ///   - predicate: SQL that is true for the rows to visit; nil for all.
   ///   - retries: a run of the same table whose failed rows are visited, instead of the table's.
@@ -96,7 +96,9 @@ public struct SQLJob: Job {
 
   /// The failed rows of a run as a relation. The columns' names and types come quoted out of the catalog.
   private static func failures(of run: Identifier, _ columns: [KeySource.Column]) -> String {
-    let list = columns.enumerated().map { "(f.key)[\($0.offset + 1)]::\($0.element.type) as \($0.element.quoted)" }
+    let list = columns.enumerated().map {
+      "(f.key)[\($0.offset + 1)]::\($0.element.type) as \($0.element.quoted)"
+    }
     return """
       (select distinct \(list.joined(separator: ", ")) from ironforge.job_failures f
        where f.run_id = '\(run)' and f.retried_by is null)
@@ -130,7 +132,8 @@ struct PreparedSQLJob: PreparedJob {
     guard text.canBeExplained else { return [] }
     let sql = "explain \(statement.sql)"
     let explained = BoundStatement(
-      statement: Statement(sql, parameters: statement.parameters, columns: [.text]), values: bound(arrays).values)
+      statement: Statement(sql, parameters: statement.parameters, columns: [.text]),
+      values: bound(arrays).values)
     return try session.query(explained).map { row throws(PostgresError) in try row.decode(0) }
   }
 

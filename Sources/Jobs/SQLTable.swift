@@ -17,12 +17,15 @@ struct SQLTable {
       throw Self.usage("table_not_found", "\(name) is no name of a table: \(detail.message)", hint: nil)
     }
     guard let row = rows.first else {
-      let similar = try session.query(Self.findUnquoted(name)).first.map { row throws(PostgresError) -> String in
+      let similar = try session.query(Self.findUnquoted(name)).first.map {
+        row throws(PostgresError) -> String in
         try row.decode(0)
       }
       throw Self.usage(
         "table_not_found", "there is no table \(name)",
-        hint: similar.map { "names are looked up in the search_path, in lower case unless quoted; did you mean --table '\($0)'?" }
+        hint: similar.map {
+          "names are looked up in the search_path, in lower case unless quoted; did you mean --table '\($0)'?"
+        }
           ?? "qualify it with its schema, or check the search_path")
     }
     oid = try row.decode(0)
@@ -78,7 +81,8 @@ struct SQLTable {
       }
       guard isNotNull else {
         throw Self.usage(
-          "key_unsuitable", "column \(name) of \(quoted) may be NULL, and rows without a key would be left out",
+          "key_unsuitable",
+          "column \(name) of \(quoted) may be NULL, and rows without a key would be left out",
           hint: "take the primary key")
       }
       guard column.arrayType.oid != 0 else {
@@ -134,7 +138,8 @@ struct SQLTable {
   /// `id, "Part No"` as two names, by SQL's rules.
   static func names(_ list: String) throws -> [String] {
     let malformed = usage(
-      "key_malformed", "--key \(list) is no list of columns", hint: "for example: --key id, or --key shop,item")
+      "key_malformed", "--key \(list) is no list of columns",
+      hint: "for example: --key id, or --key shop,item")
     var tokens: [SQLToken] = []
     var scanner = SQLScanner(Array(list.utf8))
     do throws(SQLTextError) {

@@ -21,8 +21,8 @@ public struct SQLText: Sendable {
     self.file = file
   }
 
-  /// Checks what can be checked without the server: one statement, all of `$1` to `$keyColumns` and no further
-  /// parameter, no control of transactions.
+  /// Checks what can be checked without the server: one statement, all of `$1` to `$keyColumns` and no
+  /// further parameter, no control of transactions.
   ///
   /// - Throws: a failure of kind `usage`, or `malformedInput` with the line for a file.
   func check(keyColumns: Int) throws {
@@ -45,7 +45,8 @@ public struct SQLText: Sendable {
     }
     if case .word(let word) = first, Self.forbidden.contains(word) {
       throw failure(
-        "statement_not_allowed", "\(word.uppercased()) is not for a job: each chunk is a transaction by itself",
+        "statement_not_allowed",
+        "\(word.uppercased()) is not for a job: each chunk is a transaction by itself",
         at: 0, hint: "leave transactions to the job; a chunk that fails is rolled back")
     }
     let used = tokens.compactMap { item -> (number: Int, offset: Int)? in
@@ -53,12 +54,15 @@ public struct SQLText: Sendable {
     }
     if let extra = used.first(where: { !(1...keyColumns).contains($0.number) }) {
       throw failure(
-        "statement_parameters", "$\(extra.number) stands for nothing: the key has \(keyColumns) column\(keyColumns == 1 ? "" : "s")",
-        at: extra.offset, hint: "$1 is the array of the chunk's keys; of a key of several columns, $1 is of the first")
+        "statement_parameters",
+        "$\(extra.number) stands for nothing: the key has \(keyColumns) column\(keyColumns == 1 ? "" : "s")",
+        at: extra.offset,
+        hint: "$1 is the array of the chunk's keys; of a key of several columns, $1 is of the first")
     }
     if let missing = (1...keyColumns).first(where: { number in !used.contains { $0.number == number } }) {
       throw failure(
-        "statement_parameters", "the statement does not use $\(missing), so every chunk would touch the same rows",
+        "statement_parameters",
+        "the statement does not use $\(missing), so every chunk would touch the same rows",
         at: 0,
         hint: keyColumns == 1
           ? "restrict it to the chunk: … where id = any ($1)"
@@ -81,7 +85,8 @@ public struct SQLText: Sendable {
       return try session.describe(text, parameters: types)
     } catch {
       // Syntax, names and types are the statement's fault; a lack of privilege is not.
-      guard case .server(let detail) = error, detail.sqlState.hasPrefix("42"), detail.sqlState != "42501" else {
+      guard case .server(let detail) = error, detail.sqlState.hasPrefix("42"), detail.sqlState != "42501"
+      else {
         throw error
       }
       let before = text.unicodeScalars.prefix(max(0, (detail.position ?? 1) - 1))

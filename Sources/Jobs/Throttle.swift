@@ -38,7 +38,8 @@ public enum Throttle: Sendable, Equatable {
         ? "a replica is \(tenths(seconds)) s behind, at most \(tenths(limit)) s are wanted"
         : "a replica is catching up, and its lag is not known"
     case .replicaUnreachable: "a configured replica cannot be asked for its lag"
-    case .lockWaits(let count): "\(count) other session\(count == 1 ? " waits" : "s wait") for locks of this run"
+    case .lockWaits(let count):
+      "\(count) other session\(count == 1 ? " waits" : "s wait") for locks of this run"
     case .conflicts: "chunks wait for another attempt after a lock time-out or a deadlock"
     case .ownership: "the connection that holds the run's lock was lost"
     case .paused: "paused"
@@ -53,7 +54,8 @@ struct RateLimiter: Sendable, Equatable {
   private let rowsPerSecond: Double
   private var freeAt: Int64 = .min
 
-  /// Time that was not used is kept for this long: whoever asks a few times a second still gets the whole rate.
+  /// Time that was not used is kept for this long: whoever asks a few times a second still gets the whole
+  /// rate.
   private static let memory: Int64 = 250_000_000
 
   init(rowsPerSecond: Int) {

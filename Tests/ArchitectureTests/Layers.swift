@@ -26,7 +26,8 @@ struct Layers {
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations", "Sandbox", "Wallet",
+      "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations", "Sandbox",
+      "Wallet",
       "Postgres", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],

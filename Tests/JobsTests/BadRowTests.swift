@@ -22,7 +22,9 @@ import Testing
       #expect(result.exitCode == 3, "\(result)")
       #expect(value("state", in: result.stdout) == "done" && value("failed_count", in: result.stdout) == "3")
       #expect(value("done", in: result.stdout) == "1000" && value("affected", in: result.stdout) == "997")
-      for key in Self.bad { #expect(result.stdout.contains(#"{"key":{"id":"\#(key)"},"code":"23514","message":"#)) }
+      for key in Self.bad {
+        #expect(result.stdout.contains(#"{"key":{"id":"\#(key)"},"code":"23514","message":"#))
+      }
       #expect(try await shop.counts() == [["0", "3"], ["1", "997"]])
       let text = try await shop.job("status")
       #expect(text.stdout.contains("3 rows failed:") && text.stdout.contains("3500"))
@@ -41,7 +43,8 @@ import Testing
       // The limit is of one process: two have failed, and the next one finds the third.
       let finished = try await shop.job(arguments: options + ["--max-failures", "1"])
       #expect(finished.exitCode == 3 && finished.stderr.contains("continuing run"), "\(finished)")
-      #expect(value("failed_count", in: finished.stdout) == "3" && value("attempt", in: finished.stdout) == "2")
+      #expect(
+        value("failed_count", in: finished.stdout) == "3" && value("attempt", in: finished.stdout) == "2")
       #expect(try await shop.counts() == [["0", "3"], ["1", "997"]])
     }
   }
@@ -50,7 +53,8 @@ import Testing
     try await withBadRows { shop in
       #expect(try await shop.job(arguments: Workshop.increment).exitCode == 3)
       let run = try await shop.latestRun()
-      try await shop.sql("alter table counters drop constraint sane, add constraint sane check (n < 1 or id <> 77)")
+      try await shop.sql(
+        "alter table counters drop constraint sane, add constraint sane check (n < 1 or id <> 77)")
       let again = try await shop.job("run", "sql", "--retry-failed", run, "--json")
       #expect(again.exitCode == 3 && value("total", in: again.stdout) == "3", "\(again)")
       #expect(value("affected", in: again.stdout) == "2" && value("failed_count", in: again.stdout) == "1")

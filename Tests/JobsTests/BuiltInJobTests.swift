@@ -74,7 +74,9 @@ import Testing
       let result = try await shop.job("run", "analyze-stale", "--schema", "town", "--json", url: url)
       #expect(result.exitCode == 3 && value("failed_count", in: result.stdout) == "2", "\(result)")
       #expect(value("affected", in: result.stdout) == "1")
-      #expect(result.stdout.contains(#""key":{"schema_name":"town","table_name":"changed"},"code":"analyze_skipped""#))
+      #expect(
+        result.stdout.contains(
+          #""key":{"schema_name":"town","table_name":"changed"},"code":"analyze_skipped""#))
       try await shop.sql("reassign owned by \(role) to ironforge; drop owned by \(role); drop role \(role)")
     }
   }
@@ -145,7 +147,8 @@ import Testing
   private func hold(_ town: Town, _ key: String, to: String = savings, _ more: String...) async throws {
     let made = try await town.run(
       [
-        "transfer", "hold", "--from", Self.main, "--to", to, "--amount", "1", "--currency", "USD", "--key", key,
+        "transfer", "hold", "--from", Self.main, "--to", to, "--amount", "1", "--currency", "USD", "--key",
+        key,
       ] + more)
     guard made.exitCode == 0 else { throw TestFailure("no hold: \(made.stderr)") }
   }
@@ -171,7 +174,8 @@ import Testing
 
   @Test func whatARuleRefusesIsListedAndTheRestIsSettled() async throws {
     try await withHolds(4) { town, shop in
-      #expect(try await town.run("wallet", "create", "--user", "ada@example.com", "--name", "cold").exitCode == 0)
+      #expect(
+        try await town.run("wallet", "create", "--user", "ada@example.com", "--name", "cold").exitCode == 0)
       try await hold(town, "frozen", to: "ada@example.com/cold")
       #expect(try await town.run("wallet", "freeze", "ada@example.com/cold").exitCode == 0)
       let result = try await shop.job("run", "settle-pending", "--json")

@@ -28,7 +28,9 @@ import Testing
       }
       let finished = try await shop.job(arguments: options)
       #expect(finished.exitCode == 0 && finished.stderr.contains("continuing run"), "\(finished)")
-      #expect(value("attempt", in: finished.stdout) == "5" && value("affected", in: finished.stdout) == "\(Self.rows)")
+      #expect(
+        value("attempt", in: finished.stdout) == "5"
+          && value("affected", in: finished.stdout) == "\(Self.rows)")
       #expect(try await shop.counts() == [["1", "\(Self.rows)"]])
       #expect(try await shop.sql("select count(*) from ironforge.job_runs") == [["1"]])
       #expect(try await shop.sql("select count(*) from ironforge.job_chunks") == [["0"]])
@@ -146,7 +148,8 @@ import Testing
   @Test func twoProcessesDoNotRunTheSameJob() async throws {
     try await withWorkshop { shop in
       try await shop.makeCounters(500)
-      let options = Workshop.increment + ["--chunk-size", "20", "--concurrency", "2", "--max-rate", "400", "--json"]
+      let options =
+        Workshop.increment + ["--chunk-size", "20", "--concurrency", "2", "--max-rate", "400", "--json"]
       let results = try await withThrowingTaskGroup(of: ProgramResult.self) { group in
         for _ in 0..<4 { group.addTask { try await shop.job(arguments: options) } }
         return try await group.reduce(into: []) { $0.append($1) }

@@ -8,7 +8,8 @@ import Testing
       try await shop.makeCounters(1234)
       let result = try await shop.job(
         "run", "sql", "--table", "counters", "--key", "id", "--statement",
-        "update counters set n = n + 1 where id = any($1);", "--chunk-size", "50", "--concurrency", "4", "--json")
+        "update counters set n = n + 1 where id = any($1);", "--chunk-size", "50", "--concurrency", "4",
+        "--json")
       #expect(result.exitCode == 0, "\(result)")
       #expect(value("state", in: result.stdout) == "done" && value("done", in: result.stdout) == "1234")
       #expect(value("total", in: result.stdout) == "1234" && value("affected", in: result.stdout) == "1234")
@@ -53,7 +54,8 @@ import Testing
         """)
       let result = try await shop.job(
         "run", "sql", "--table", "things", "--key", "k", "--statement",
-        "update things set n = n + 1 from unnest($1) as u (k) where things.k = u.k", "--chunk-size", "7", "--json",
+        "update things set n = n + 1 from unnest($1) as u (k) where things.k = u.k", "--chunk-size", "7",
+        "--json",
         env: ["PGTZ": "Asia/Tokyo", "PGDATESTYLE": "German"])
       #expect(result.exitCode == 0, "\(result)")
       #expect(try await shop.sql("select n, count(*) from things group by n") == [["1", "\(rows)"]])
@@ -100,7 +102,8 @@ import Testing
     try await withWorkshop { shop in
       try await shop.makeCounters(100)
       let result = try await shop.job(
-        "run", "sql", "--table", "counters", "--key", "id", "--chunk-size", "4", "--where", "id % 2 = 0 -- even",
+        "run", "sql", "--table", "counters", "--key", "id", "--chunk-size", "4", "--where",
+        "id % 2 = 0 -- even",
         "--statement", "update counters set n = n + 1 where id = any($1)", "--json")
       #expect(result.exitCode == 0 && value("total", in: result.stdout) == "50", "\(result)")
       #expect(try await shop.counts() == [["0", "50"], ["1", "50"]])
@@ -210,7 +213,8 @@ import Testing
       #expect(try await shop.job(arguments: options + [good]).exitCode == 0)
       #expect(try await shop.counts() == [["1", "10"]])
       let refused = try await shop.job(arguments: options + [bad, "--json"])
-      #expect(refused.exitCode == 65 && value("code", in: refused.stderr) == "statement_refused", "\(refused)")
+      #expect(
+        refused.exitCode == 65 && value("code", in: refused.stderr) == "statement_refused", "\(refused)")
       #expect(refused.stderr.contains("bad.sql:4: "))
       let missing = try await shop.job(arguments: options + [directory.file("none.sql"), "--json"])
       #expect(missing.exitCode == 65 && value("code", in: missing.stderr) == "input_unreadable")
@@ -233,10 +237,12 @@ import Testing
       #expect(blind.stderr.contains("SELECT on public.counters"))
       try await shop.sql("grant select on counters to \(role)")
       let unable = try await shop.job(arguments: Workshop.increment + ["--json"], url: url)
-      #expect(unable.exitCode == 77 && value("code", in: unable.stderr) == "insufficient_privilege", "\(unable)")
+      #expect(
+        unable.exitCode == 77 && value("code", in: unable.stderr) == "insufficient_privilege", "\(unable)")
       #expect(try await shop.sql("select count(*) from ironforge.job_runs") == [["0"]])
       try await shop.sql("grant update on counters to \(role)")
-      let watching = try await shop.job(arguments: Workshop.increment + ["--max-lag", "5", "--json"], url: url)
+      let watching = try await shop.job(
+        arguments: Workshop.increment + ["--max-lag", "5", "--json"], url: url)
       #expect(watching.exitCode == 77 && watching.stderr.contains("pg_monitor"), "\(watching)")
       #expect(try await shop.job(arguments: Workshop.increment, url: url).exitCode == 0)
       try await shop.sql("drop owned by \(role); drop role \(role)")
@@ -261,7 +267,8 @@ import Testing
       #expect(refused.exitCode == 64)
       // A predicate that would write cannot.
       try await shop.sql(
-        "create function sneaky() returns bool language sql volatile as 'update counters set n = 9 returning true'")
+        "create function sneaky() returns bool language sql volatile as 'update counters set n = 9 returning true'"
+      )
       let sneaky = try await shop.job(arguments: Workshop.increment + ["--where", "sneaky()", "--dry-run"])
       #expect(sneaky.exitCode != 0)
       #expect(try await shop.counts() == [["0", "250"]])
@@ -271,6 +278,8 @@ import Testing
   @Test func anUnknownJobIsNamedWithTheKnownOnes() async throws {
     let result = try await Ironforge.run(["job", "run", "drain-outbox"])
     #expect(result.exitCode == 64 && result.stderr.contains("unknown command 'drain-outbox'"), "\(result)")
-    for job in ["sql", "settle-pending", "expire-holds", "analyze-stale"] { #expect(result.stderr.contains(job)) }
+    for job in ["sql", "settle-pending", "expire-holds", "analyze-stale"] {
+      #expect(result.stderr.contains(job))
+    }
   }
 }

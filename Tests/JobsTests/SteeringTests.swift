@@ -50,21 +50,25 @@ import Testing
 
       let resumed = try await shop.job("resume", run, "--json")
       #expect(resumed.exitCode == 0 && resumed.stderr.contains("a process works on it"), "\(resumed)")
-      try await shop.wait("select count(*) > \(before ?? "0") from counters where n = 1", timeout: .seconds(5))
+      try await shop.wait(
+        "select count(*) > \(before ?? "0") from counters where n = 1", timeout: .seconds(5))
 
       let cancelled = try await shop.job("cancel", run, "--json")
       #expect(cancelled.exitCode == 0 && value("state", in: cancelled.stdout) == "cancelled")
       var result: ProgramResult?
       let taken = try await seconds { result = try await running.finish() }
       #expect(taken < 10, "within about a second on a machine with nothing else to do")
-      #expect(result?.exitCode == 143 && value("state", in: result?.stdout ?? "") == "cancelled", "\(String(describing: result))")
+      #expect(
+        result?.exitCode == 143 && value("state", in: result?.stdout ?? "") == "cancelled",
+        "\(String(describing: result))")
       #expect(value("done", in: result?.stdout ?? "") == (try await visited(shop)))
       #expect(try await shop.sql("select count(*) from ironforge.job_chunks") == [["0"]])
       // Final is final.
       #expect(try await shop.job("cancel", run).exitCode == 0)
       for verb in ["pause", "resume"] {
         let refused = try await shop.job(verb, run, "--json")
-        #expect(refused.exitCode == 4 && value("code", in: refused.stderr) == "job_run_finished", "\(refused)")
+        #expect(
+          refused.exitCode == 4 && value("code", in: refused.stderr) == "job_run_finished", "\(refused)")
       }
     }
   }
@@ -79,16 +83,21 @@ import Testing
       #expect(try await shop.status("state") == "interrupted")
       #expect(try await shop.status("done") == (try await visited(shop)))
       // `resume` remembers how hard it may work, and takes another word.
-      let resumed = try await shop.job("resume", run, "--max-rate", "1000000", "--chunk-size", "500", "--json")
+      let resumed = try await shop.job(
+        "resume", run, "--max-rate", "1000000", "--chunk-size", "500", "--json")
       #expect(resumed.exitCode == 0 && value("state", in: resumed.stdout) == "done", "\(resumed)")
       #expect(resumed.stderr.contains("continuing run \(run)"))
       #expect(try await shop.counts() == [["1", "3000"]])
-      #expect(try await shop.sql("select max_rate, chunk_size, concurrency from ironforge.job_runs") == [["1000000", "500", "2"]])
+      #expect(
+        try await shop.sql("select max_rate, chunk_size, concurrency from ironforge.job_runs") == [
+          ["1000000", "500", "2"]
+        ])
     }
   }
 
   /// Chunks in flight that do not end by themselves are rolled back.
-  @Test func aSignalRollsALongChunkBack() async throws {
+  @Test(arguments: [true, false])
+  func whoeverStopsARunDoesNotWaitForALongChunk(bySignal: Bool) async throws {
     try await withWorkshop { shop in
       try await shop.makeCounters(10)
       let running = try await shop.start([
@@ -96,16 +105,23 @@ import Testing
         "with slow as (select pg_sleep(25)) update counters set n = n + 1 from slow where id = any($1)",
       ])
       try await shop.wait(
-        "select count(*) = 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'")
+        "select count(*) = 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+      )
       let taken = try await seconds {
-        try running.signal(SIGINT)
+        if bySignal {
+          try running.signal(SIGINT)
+        } else {
+          #expect(try await shop.job("cancel", try await shop.latestRun()).exitCode == 0)
+        }
         let result = try await running.finish()
-        #expect(result.exitCode == 130, "\(result)")
+        #expect(result.exitCode == (bySignal ? 130 : 143), "\(result)")
       }
       #expect(taken < 20)
       #expect(try await shop.counts() == [["0", "10"]])
-      try await shop.wait("select count(*) = 0 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'")
-      #expect(try await shop.status("state") == "interrupted")
+      try await shop.wait(
+        "select count(*) = 0 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+      )
+      #expect(try await shop.status("state") == (bySignal ? "interrupted" : "cancelled"))
     }
   }
 
@@ -122,7 +138,9 @@ import Testing
       // What follows is a new run, from the beginning.
       let again = try await shop.job(arguments: Workshop.increment + ["--json"])
       #expect(again.exitCode == 0 && value("attempt", in: again.stdout) == "1", "\(again)")
-      let sum = try await shop.sql("select sum(n) - 3000 = (select done from ironforge.job_runs order by id limit 1) + coalesce((select sum(visited) from ironforge.job_chunks), 0) from counters")
+      let sum = try await shop.sql(
+        "select sum(n) - 3000 = (select done from ironforge.job_runs order by id limit 1) + coalesce((select sum(visited) from ironforge.job_chunks), 0) from counters"
+      )
       #expect(sum == [["t"]])
     }
   }
@@ -187,7 +205,8 @@ import Testing
       try await shop.makeCounters(5)
       var runs: [String] = []
       for _ in 1...3 {
-        runs.append(value("run", in: try await shop.job(arguments: Workshop.increment + ["--json"]).stdout) ?? "")
+        runs.append(
+          value("run", in: try await shop.job(arguments: Workshop.increment + ["--json"]).stdout) ?? "")
       }
       let first = try await shop.job("list", "--limit", "2", "--json")
       let lines = first.stdout.split(separator: "\n").map { value("run", in: String($0)) ?? "" }
@@ -209,10 +228,13 @@ import Testing
       let result = try await shop.job(
         arguments: Workshop.increment + ["--max-rate", "40", "--chunk-size", "5", "--progress", "json"])
       #expect(result.exitCode == 0, "\(result)")
-      #expect(result.stderr.contains(#""label":"sql""#) && result.stderr.contains("at most 40 rows a second"), "\(result)")
+      #expect(
+        result.stderr.contains(#""label":"sql""#) && result.stderr.contains("at most 40 rows a second"),
+        "\(result)")
       #expect(result.stderr.contains("\"eta_seconds\":"))
       // A hundred rows at forty a second, of which the first few are free.
-      #expect(Double(value("rows_per_second", in: try await shop.job("status", "--json").stdout) ?? "") ?? 0 < 60)
+      #expect(
+        Double(value("rows_per_second", in: try await shop.job("status", "--json").stdout) ?? "") ?? 0 < 60)
       let quiet = try await shop.job(arguments: Workshop.increment + ["--quiet"])
       #expect(quiet.exitCode == 0 && quiet.stderr == "", "\(quiet)")
     }

@@ -123,7 +123,8 @@ import Testing
         end $$
         """)
       let running = try await shop.start([
-        "run", "sql", "--table", "counters", "--key", "id", "--chunk-size", "10", "--concurrency", "1", "--json",
+        "run", "sql", "--table", "counters", "--key", "id", "--chunk-size", "10", "--concurrency", "1",
+        "--json",
         "--statement",
         """
         with changed as (update counters set n = n + 1 where id = any($1) returning id)
@@ -131,7 +132,8 @@ import Testing
         """,
       ])
       try await shop.wait(
-        "select count(*) = 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'")
+        "select count(*) = 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+      )
       async let waiting = shop.sql("select n from counters where id = 7 for update")
       try await shop.wait("select throttled_by = 'lock_waits' from ironforge.job_runs")
       #expect(try await shop.status("throttle_detail") == "1 other session waits for locks of this run")
@@ -170,7 +172,8 @@ import Testing
       try await withStandby(of: server) { standby in
         try await standby("select pg_wal_replay_pause()")
         let running = try await shop.start(Self.options + ["--max-lag", "1", "--max-rate", "400"])
-        try await shop.wait("select throttled_by = 'replica_lag' from ironforge.job_runs", timeout: .seconds(40))
+        try await shop.wait(
+          "select throttled_by = 'replica_lag' from ironforge.job_runs", timeout: .seconds(40))
         let before = try await shop.counts()
         try await Task.sleep(for: .seconds(1))
         // Chunks that were in flight have ended; nothing else has moved.
@@ -202,7 +205,8 @@ import Testing
       as_server '\(programs)/pg_ctl' -D '\(data)' -w -t 60 -l '\(data)/log' \\
         -o "-c listen_addresses='' -c unix_socket_directories='\(directory.path)' -p 5432" start
       """
-    let made = try await Program("/bin/bash", ["-c", script], directory: directory.path).run(timeout: .seconds(90))
+    let made = try await Program("/bin/bash", ["-c", script], directory: directory.path).run(
+      timeout: .seconds(90))
     guard made.exitCode == 0 else { throw TestFailure("no standby: \(made.stderr) \(made.stdout)") }
     let address = PostgresAddress(host: directory.path, port: 5432, programs: programs)
     let stop = """

@@ -35,7 +35,8 @@ struct SettlePendingJob: Job {
     for (id, outcome) in zip(ids, outcomes) {
       switch outcome.code {
       case let code where code.isSuccess: work.affected += 1
-      case .holdNotPending, .holdExpired: break  // Somebody was faster, or it was time: nothing is left to settle.
+      // Somebody was faster, or its time has passed: nothing is left to settle.
+      case .holdNotPending, .holdExpired: break
       case let code:
         work.failures.append(
           ItemFailure(key: [id.description], code: code.rawValue, message: code.sentence))

@@ -17,7 +17,8 @@ enum JobCatalog {
       }
     guard let job else {
       throw SimpleFailure(
-        .refused, code: "job_unknown", message: "this program does not know the job \(run.job) with such options",
+        .refused, code: "job_unknown",
+        message: "this program does not know the job \(run.job) with such options",
         hint: "resume it with the version of ironforge that began it")
     }
     return job

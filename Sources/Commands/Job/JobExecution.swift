@@ -5,7 +5,8 @@ import Postgres
 import Primitives
 import Synchronization
 
-/// A job at work in this process: events become messages and progress, the end becomes output and an exit code.
+/// A job at work in this process: events become messages and progress, the end becomes output and an exit
+/// code.
 struct JobExecution: Sendable {
   private let context: CommandContext
   private let job: any Job
@@ -22,8 +23,8 @@ struct JobExecution: Sendable {
   /// Runs the job to its end and prints how it went.
   ///
   /// - Parameter id: a run to go on with; nil for the unfinished one of this job, or a new one.
-  /// - Throws: `ExitCode(.partial)` when rows failed, `ExitCode(.terminated)` when somebody cancelled it, and the
-  ///   failures of `JobRunner`.
+  /// - Throws: `ExitCode(.partial)` when rows failed, `ExitCode(.terminated)` when somebody cancelled it, and
+  ///   the failures of `JobRunner`.
   func run(resuming id: Identifier? = nil) async throws {
     // Registering anything makes the first signal end the run in order.
     let registration = try context.signals.onStop {}
@@ -70,7 +71,8 @@ struct JobExecution: Sendable {
   }
 
   /// A signal, with how to go on after it.
-  private static func explained(_ error: any Error, run: Identifier?, _ context: CommandContext) -> any Error {
+  private static func explained(_ error: any Error, run: Identifier?, _ context: CommandContext) -> any Error
+  {
     guard error is CancellationError, let signal = context.signals.received else { return error }
     var failure = Signals.failure(for: signal)
     if let run {
@@ -116,7 +118,9 @@ private final class JobDisplay: Sendable {
       messages.info(isPaused ? "paused; `ironforge job resume` lets it go on" : "resumed")
     case .rowFailed(let failure):
       // All of them are listed at the end; while it runs, only a person at a terminal wants to know.
-      if messages.isTerminal { messages.info("row \(failure.key.joined(separator: ", ")): \(failure.message)") }
+      if messages.isTerminal {
+        messages.info("row \(failure.key.joined(separator: ", ")): \(failure.message)")
+      }
     case .outage(let reason): messages.warning("\(reason); trying again")
     }
   }

@@ -5,7 +5,8 @@ import Jobs
 /// How hard a job works: options of `job run` and `job resume`.
 struct JobPace: ParsableArguments {
   @Option(
-    help: ArgumentHelp("Rows of a chunk, which is a transaction; batch.chunk_size if absent.", valueName: "n"))
+    help: ArgumentHelp("Rows of a chunk, which is a transaction; batch.chunk_size if absent.", valueName: "n")
+  )
   var chunkSize: Int?
 
   @Option(
@@ -63,7 +64,8 @@ struct JobPace: ParsableArguments {
   }
 }
 
-/// A verb of `job run`. Its lock is the engine's: one process for each job and its options, not one for all jobs.
+/// A verb of `job run`. Its lock is the engine's: one process for each job and its options, not one for all
+/// jobs.
 protocol JobRunVerb: ConcurrentCommand, CronCommand {
   var pace: JobPace { get }
 }

@@ -76,7 +76,9 @@ struct JobRunAnalyzeStale: JobRunVerb {
   @Option(help: ArgumentHelp("Only tables of this schema, by its exact name.", valueName: "name"))
   var schema: String?
 
-  @Option(help: ArgumentHelp("The share of changed rows from which on a table is stale, 0 to 1.", valueName: "share"))
+  @Option(
+    help: ArgumentHelp(
+      "The share of changed rows from which on a table is stale, 0 to 1.", valueName: "share"))
   var threshold = AnalyzeStaleJob.thresholdDefault
 
   @Flag(help: "Say what would be done, and write nothing.")

@@ -35,7 +35,8 @@ struct JobRunSQL: JobRunVerb {
   @Option(help: ArgumentHelp("What to run for a chunk; it uses $1.", valueName: "sql"))
   var statement: String?
 
-  @Option(help: ArgumentHelp("The file with the statement; - is stdin.", valueName: "file"), completion: .file())
+  @Option(
+    help: ArgumentHelp("The file with the statement; - is stdin.", valueName: "file"), completion: .file())
   var file: String?
 
   @Option(help: ArgumentHelp("Visit only rows for which this is true.", valueName: "sql"))

@@ -30,7 +30,9 @@ struct JobStatusView: Renderable {
       "rows       \(run.done) of \(run.isTotalExact ? "" : "about ")\(run.total)\(share)",
       "changed    \(run.affected)",
     ]
-    if run.rowsPerSecond > 0 { lines.append("rate       \(Int64(run.rowsPerSecond.rounded())) rows a second") }
+    if run.rowsPerSecond > 0 {
+      lines.append("rate       \(Int64(run.rowsPerSecond.rounded())) rows a second")
+    }
     if let left = run.secondsLeft { lines.append("time left  \(humanDuration(.seconds(min(left, 1e9))))") }
     if let throttle = run.throttledBy {
       lines.append("throttled  \(throttle): \(run.throttleDetail ?? "")")
@@ -79,9 +81,10 @@ struct JobRow: TableRow {
 
   var members: [(key: String, value: JSON)] {
     let tenth = { (value: Double) in JSON.number((min(value, 1e15) * 10).rounded() / 10) }
-    let error: JSON = run.errorCode.map {
-      ["code": .string($0), "message": .string(run.errorMessage ?? "")]
-    } ?? .null
+    let error: JSON =
+      run.errorCode.map {
+        ["code": .string($0), "message": .string(run.errorMessage ?? "")]
+      } ?? .null
     return [
       ("run", .id(run.id)), ("job", .string(run.job)), ("state", .string(run.state.rawValue)),
       ("done", .integer(run.done)), ("total", .integer(run.total)), ("total_exact", .bool(run.isTotalExact)),

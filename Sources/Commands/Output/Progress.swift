@@ -95,7 +95,8 @@ final class Progress: Sendable {
   init(_ label: String, total: Int64?, doneBefore: Int64 = 0, mode: ProgressMode, messages: Messages) {
     self.messages = messages
     self.mode = mode == .auto && (!messages.isTerminal || messages.isQuiet) ? .none : mode
-    meter = Mutex(ProgressMeter(label: label, total: total, doneBefore: doneBefore, start: monotonicNanoseconds()))
+    meter = Mutex(
+      ProgressMeter(label: label, total: total, doneBefore: doneBefore, start: monotonicNanoseconds()))
   }
 
   /// `done` items are done, counted from the start; `note` says what holds the work up.
