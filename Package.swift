@@ -41,6 +41,7 @@ let package = Package(
     layer("Redis", ["CHiredis", "ConnectionPool", "Primitives"]),
     layer("Ledger", ["Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
+    layer("Jobs", ["Postgres", "Primitives"]),
     layer("Configuration", ["Primitives"]),
     layer("Fixtures", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer(
@@ -53,8 +54,8 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet",
-        "Postgres", "Primitives",
+        "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations", "Sandbox",
+        "Wallet", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
@@ -67,8 +68,9 @@ let package = Package(
     tests("ConnectionPoolTests", ["ConnectionPool"]),
     tests("PostgresTests", ["Postgres", "Migrations"]),
     tests("RedisTests", ["Redis"]),
-    tests("LedgerTests", ["Ledger", "Fixtures", "Migrations", "Postgres", "Primitives", "Wallet"]),
-    tests("MigrationsTests", ["Migrations"]),
+    tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
+    tests("LedgerTests", ["Ledger", "Fixtures", "Jobs", "Migrations", "Postgres", "Primitives", "Wallet"]),
+    tests("MigrationsTests", ["Migrations", "Postgres"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
     tests("ConfigurationTests", ["Configuration", "Primitives"]),
     tests("SandboxTests", ["Sandbox"]),

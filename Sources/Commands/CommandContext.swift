@@ -61,9 +61,10 @@ final class CommandContext: Sendable {
     try Sandbox.running(in: directory).map { (database: $0.databaseURL, redis: $0.redisURL) }
   }
 
-  /// Begins to show how far the work is. `total` counts items, where it is known.
-  func progress(_ label: String, total: Int64? = nil) -> Progress {
-    Progress(label, total: total, mode: options.progress, messages: messages)
+  /// Begins to show how far the work is. `total` counts items, where it is known; `doneBefore` those that an earlier
+  /// process did.
+  func progress(_ label: String, total: Int64? = nil, doneBefore: Int64 = 0) -> Progress {
+    Progress(label, total: total, doneBefore: doneBefore, mode: options.progress, messages: messages)
   }
 }
 

@@ -36,4 +36,18 @@ func commandPath(
   return path
 }
 
+/// The names of the commands below the one that `names` lead to.
+func commandNames(
+  under names: [String], from root: any ParsableCommand.Type = RootCommand.self
+) -> [String] {
+  var command = root
+  for word in names {
+    guard let child = command.configuration.subcommands.first(where: { name(of: $0) == word }) else {
+      return []
+    }
+    command = child
+  }
+  return command.configuration.subcommands.map(name)
+}
+
 private func name(of command: any ParsableCommand.Type) -> String { command._commandName }

@@ -96,6 +96,7 @@ private func reportUsage(_ error: any Error, _ arguments: [String]) -> Int32 {
   var report = ErrorReport(usage: RootCommand.message(for: error), hint: "see `\(help)`")
   if let word = path.unknown {
     report.message = "unknown command '\(word)'"
+    report.hint = "known are \(commandNames(under: path.names).joined(separator: ", ")); see `\(help)`"
     if let suggestion = path.suggestion { report.hint = "did you mean `\(suggestion)`? see `\(help)`" }
   }
   messages.error(report)

@@ -1,3 +1,4 @@
+internal import Postgres
 internal import Primitives
 
 /// One migration: a file `NNNN_name.sql` with what to do and how to undo it.

@@ -1,3 +1,5 @@
+internal import Postgres
+
 /// Splits SQL text into statements and `-- migrate:` directives, in their order.
 ///
 /// A semicolon ends a statement unless it stands in a string, a comment, parentheses (`CREATE RULE … DO (a; b)`)

@@ -1,3 +1,5 @@
+internal import Postgres
+
 /// One statement of a migration file.
 public struct SQLStatement: Sendable, Equatable {
   /// The text without the closing semicolon and without the comments around it.

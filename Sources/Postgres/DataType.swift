@@ -10,6 +10,11 @@ public struct DataType: Hashable, Sendable, CustomStringConvertible {
     self.description = description
   }
 
+  /// A type that a catalog names, such as that of a user's column.
+  public init(oid: UInt32, name: String) {
+    self.init(oid, name)
+  }
+
   public static let bool = DataType(16, "boolean")
   public static let bytea = DataType(17, "bytea")
   public static let char = DataType(18, "\"char\"")
@@ -19,6 +24,7 @@ public struct DataType: Hashable, Sendable, CustomStringConvertible {
   public static let int4 = DataType(23, "integer")
   public static let text = DataType(25, "text")
   public static let oid = DataType(26, "oid")
+  public static let unknown = DataType(705, "unknown")
   public static let float8 = DataType(701, "double precision")
   public static let timestamptz = DataType(1184, "timestamp with time zone")
   public static let numeric = DataType(1700, "numeric")

@@ -84,3 +84,31 @@ extension Int128: PostgresDecodable {
   public static var postgresTypes: [DataType] { [.numeric] }
   public static func decode(_ bytes: UnsafeRawBufferPointer) -> Int128? { NumericFormat.decode(bytes) }
 }
+
+/// One dimension without NULLs, in the layout of `array_send` in `src/backend/utils/adt/arrayfuncs.c`.
+extension Array: PostgresDecodable where Element: PostgresDecodable & PostgresArrayElement {
+  public static var postgresTypes: [DataType] { [Element.postgresArrayType] }
+
+  public static func decode(_ bytes: UnsafeRawBufferPointer) -> [Element]? {
+    var position = 0
+    func take(_ count: Int) -> UnsafeRawBufferPointer? {
+      guard count >= 0, count <= bytes.count - position else { return nil }
+      defer { position += count }
+      return UnsafeRawBufferPointer(rebasing: bytes[position..<position + count])
+    }
+    func takeInteger() -> Int32? { take(4).flatMap { fromBigEndian($0) } }
+    guard let dimensions = takeInteger(), takeInteger() != nil, let element = takeInteger(),
+      UInt32(bitPattern: element) == Element.postgresType.oid
+    else { return nil }
+    if dimensions == 0 { return position == bytes.count ? [] : nil }
+    guard dimensions == 1, let count = takeInteger(), count >= 0, takeInteger() != nil else { return nil }
+    var elements: [Element] = []
+    for _ in 0..<count {
+      // A NULL has the length -1.
+      guard let length = takeInteger(), let field = take(Int(length)), let value = Element.decode(field)
+      else { return nil }
+      elements.append(value)
+    }
+    return position == bytes.count ? elements : nil
+  }
+}

@@ -153,3 +153,25 @@ extension Array: PostgresEncodable where Element: PostgresArrayElement {
     return true
   }
 }
+
+/// A value of any type in PostgreSQL's text form, for types that are known only to the server.
+public struct TextValue: PostgresEncodable, Sendable {
+  /// The type that the text is of.
+  public let type: DataType
+  let text: String
+
+  public init(_ text: String, of type: DataType) {
+    self.text = text
+    self.type = type
+  }
+
+  /// Of the Swift type nothing is known; `type` counts.
+  public static var postgresType: DataType { .unknown }
+
+  public func encode(into bytes: inout [UInt8]) -> Bool {
+    // In text format libpq wants a C string.
+    bytes.append(contentsOf: text.utf8.prefix { $0 != 0 })
+    bytes.append(0)
+    return true
+  }
+}

@@ -3,6 +3,8 @@ struct ParameterBuffer {
   private var bytes: [UInt8] = []
   /// Start and length of each value; nil for NULL.
   private var ranges: [Range<Int>?] = []
+  /// 1 for binary, 0 for text.
+  private var formats: [Int32] = []
 
   init(_ bound: BoundStatement) throws(PostgresError) {
     let declared = bound.statement.parameters
@@ -12,9 +14,11 @@ struct ParameterBuffer {
     }
     ranges.reserveCapacity(declared.count)
     for (value, type) in zip(bound.values, declared) {
-      guard Swift.type(of: value).postgresType == type else {
+      let text = Swift.type(of: value) == TextValue.self ? value as? TextValue : nil
+      guard text?.type ?? Swift.type(of: value).postgresType == type else {
         throw .misuse("a value of type \(Swift.type(of: value)) for a parameter of type \(type)")
       }
+      formats.append(text == nil ? 1 : 0)
       let start = bytes.count
       ranges.append(value.encode(into: &bytes) ? start..<bytes.count : nil)
     }
@@ -28,7 +32,6 @@ struct ParameterBuffer {
     ) -> Int32
   ) -> Int32 {
     let lengths = ranges.map { Int32(clamping: $0?.count ?? 0) }
-    let formats = [Int32](repeating: 1, count: ranges.count)
     return bytes.withUnsafeBytes { raw in
       let base = raw.assumingMemoryBound(to: CChar.self).baseAddress
       let values = ranges.map { range in range.flatMap { base?.advanced(by: $0.lowerBound) } }

@@ -10,12 +10,18 @@ public struct StatementDescription: Sendable, Equatable {
 }
 
 extension Session {
-  /// Prepares a statement with parameter types left to the server, and tells what the server makes of it.
+  /// Prepares a statement and tells what the server makes of it. Nothing is executed.
   ///
-  /// For the test that compares every statement with its declaration.
-  public func describe(_ sql: String) throws(PostgresError) -> StatementDescription {
+  /// For statements that come from a user, and for the test that compares our own with their declarations.
+  ///
+  /// - Parameter parameters: types of the first parameters; those of the others are left to the server.
+  public func describe(
+    _ sql: String, parameters: [DataType] = []
+  ) throws(PostgresError) -> StatementDescription {
     let connection = try idle()
-    guard PQsendPrepare(connection, "", sql, 0, nil) == 1 else { throw lost() }
+    try requireNoNUL(sql)
+    let oids = parameters.map(\.oid)
+    guard PQsendPrepare(connection, "", sql, Int32(clamping: oids.count), oids) == 1 else { throw lost() }
     try finishSimple()
     guard PQsendDescribePrepared(connection, "") == 1 else { throw lost() }
     let deadline = Deadline.after(statementBound)

@@ -39,4 +39,10 @@ public struct Statement: Sendable {
 public struct BoundStatement {
   public let statement: Statement
   public let values: [any PostgresEncodable]
+
+  /// For statements whose parameters are counted at run time only; otherwise call the statement.
+  public init(statement: Statement, values: [any PostgresEncodable]) {
+    self.statement = statement
+    self.values = values
+  }
 }

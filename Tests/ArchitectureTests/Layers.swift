@@ -19,12 +19,15 @@ struct Layers {
     "Redis": ["CHiredis", "ConnectionPool", "Primitives"],
     "Ledger": ["Wallet", "Postgres", "Primitives"],
     "Migrations": ["Postgres", "Primitives"],
+    // Knows no wallet: jobs on the ledger are made above it.
+    "Jobs": ["Postgres", "Primitives"],
     "Configuration": ["Primitives"],
     "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet",
+      "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations", "Sandbox",
+      "Wallet",
       "Postgres", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Fixtures
+import Jobs
 import Ledger
 import Migrations
 import TestSupport
@@ -10,7 +11,7 @@ import Testing
 @Suite struct StatementTests {
   /// The statements of every target that has any, as the program itself lists them.
   private static let lists: [(target: String, statements: [Statement])] = [
-    ("Fixtures", FixtureStatements.all), ("Ledger", Ledger.statements),
+    ("Fixtures", FixtureStatements.all), ("Jobs", JobStatements.all), ("Ledger", Ledger.statements),
     ("Migrations", MigrationStatements.all),
     (
       "Postgres",

@@ -10,54 +10,6 @@ import Testing
 /// Sessions through PgBouncer in transaction mode.
 @Suite(.timeLimit(.minutes(2)))
 struct PoolerTests {
-  /// Runs PgBouncer in front of `database` and lends the URL that goes through it.
-  private func withPooler(
-    _ database: TestDatabase, settings: String = "", _ body: (String) async throws -> Void
-  ) async throws {
-    let directory = try TemporaryDirectory("pooler")
-    let free = try Listener()
-    let port = free.port
-    free.close()
-    let configuration = try directory.write(
-      """
-      [databases]
-      \(database.name) = host=\(database.address.host) port=\(database.address.port) user=ironforge
-      [pgbouncer]
-      listen_addr = 127.0.0.1
-      listen_port = \(port)
-      unix_socket_dir =
-      auth_type = any
-      pool_mode = transaction
-      default_pool_size = 2
-      \(settings)
-      """, to: "pgbouncer.ini")
-    // Like PostgreSQL it refuses to run as root.
-    let arguments = geteuid() == 0 ? ["-u", "postgres", configuration] : [configuration]
-    let pooler = try await Program("/usr/sbin/pgbouncer", arguments, directory: directory.path).start()
-    let url = "postgresql://ironforge@127.0.0.1:\(port)/\(database.name)"
-    do {
-      try await waitUntilReady(url)
-      try await body(url)
-    } catch {
-      try pooler.signal(SIGKILL)
-      throw error
-    }
-    try pooler.signal(SIGKILL)
-    _ = try await pooler.finish()
-  }
-
-  private func waitUntilReady(_ url: String) async throws {
-    let deadline = Deadline.after(.seconds(20))
-    while true {
-      do {
-        return try await withSession(url) { session in try session.simple("select 1") }
-      } catch {
-        if deadline.hasPassed { throw error }
-        try await Task.sleep(for: .milliseconds(50))
-      }
-    }
-  }
-
   @Test func sessionsWorkAndLeaveNothingBehind() async throws {
     try await withDatabase { database async throws in
       try await withPooler(database) { url in

@@ -7,6 +7,13 @@ public struct PostgresAddress: Sendable {
   /// The directory of `psql`, `pgbench` and the others, not the distribution's wrappers.
   public let programs: String
 
+  /// A server that a test has started by itself.
+  public init(host: String, port: Int, programs: String) {
+    self.host = host
+    self.port = port
+    self.programs = programs
+  }
+
   /// libpq URI of a database of the server; the role is the superuser `ironforge`.
   public func url(database: String) -> String {
     "postgresql:///\(database)?host=\(host)&port=\(port)&user=ironforge"

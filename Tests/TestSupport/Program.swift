@@ -77,6 +77,9 @@ public struct RunningProgram: Sendable {
     try Signals.send(number, to: processID)
   }
 
+  /// SIGKILL, unless it has ended already.
+  public func kill() { child.signal(SIGKILL) }
+
   /// Waits for the end; at `timeout` the program is killed and the call throws.
   public func finish(timeout: Duration = .seconds(60)) async throws -> ProgramResult {
     let limit = Task { [child] in

@@ -16,6 +16,10 @@ struct ProgressMeter: Sendable {
   /// Items in all, when that is known.
   var total: Int64?
   private(set) var done: Int64 = 0
+  /// What holds the work up, for people; nil for nothing.
+  private(set) var note: String?
+  /// Items that were done before this process began; they say nothing of its speed.
+  private let doneBefore: Int64
   private let start: Int64
   private var lastShown: Int64?
 
@@ -23,22 +27,27 @@ struct ProgressMeter: Sendable {
   static let delay: Int64 = 1_000_000_000
   static let interval: Int64 = 200_000_000
 
-  init(label: String, total: Int64?, start: Int64) {
+  init(label: String, total: Int64?, doneBefore: Int64 = 0, start: Int64) {
     self.label = label
     self.total = total
+    self.doneBefore = doneBefore
     self.start = start
+    done = doneBefore
   }
 
   /// Records the state; true when it is time to show it.
-  mutating func update(done: Int64, at now: Int64, interval: Int64 = ProgressMeter.interval) -> Bool {
+  mutating func update(
+    done: Int64, note: String? = nil, at now: Int64, interval: Int64 = ProgressMeter.interval
+  ) -> Bool {
     self.done = done
+    self.note = note
     guard now - start >= Self.delay, now - (lastShown ?? .min / 2) >= interval else { return false }
     lastShown = now
     return true
   }
 
   func perSecond(at now: Int64) -> Double {
-    now > start ? Double(done) * 1e9 / Double(now - start) : 0
+    now > start ? Double(max(0, done - doneBefore)) * 1e9 / Double(now - start) : 0
   }
 
   /// Seconds left at the rate so far.
@@ -59,6 +68,7 @@ struct ProgressMeter: Sendable {
     }
     parts.append("\(Int(clamping: Int64(min(1e15, perSecond(at: now)).rounded())))/s")
     if let left = secondsLeft(at: now) { parts.append("\(humanDuration(.seconds(min(left, 1e9)))) left") }
+    if let note { parts.append("(\(note))") }
     return parts.joined(separator: "  ")
   }
 
@@ -68,7 +78,8 @@ struct ProgressMeter: Sendable {
       "progress": [
         "label": .string(label), "done": .integer(done), "total": total.map(JSON.integer) ?? .null,
         "rate": .number(tenth(perSecond(at: now))),
-        "eta_seconds": secondsLeft(at: now).map { .number(tenth($0)) } ?? .null, "finished": .bool(isLast),
+        "eta_seconds": secondsLeft(at: now).map { .number(tenth($0)) } ?? .null, "note": .optional(note),
+        "finished": .bool(isLast),
       ]
     ]
   }
@@ -81,19 +92,20 @@ final class Progress: Sendable {
   private let meter: Mutex<ProgressMeter>
 
   /// Nothing shows off a terminal, nor with `--quiet`, unless `mode` is `json`.
-  init(_ label: String, total: Int64?, mode: ProgressMode, messages: Messages) {
+  init(_ label: String, total: Int64?, doneBefore: Int64 = 0, mode: ProgressMode, messages: Messages) {
     self.messages = messages
     self.mode = mode == .auto && (!messages.isTerminal || messages.isQuiet) ? .none : mode
-    meter = Mutex(ProgressMeter(label: label, total: total, start: monotonicNanoseconds()))
+    meter = Mutex(
+      ProgressMeter(label: label, total: total, doneBefore: doneBefore, start: monotonicNanoseconds()))
   }
 
-  /// `done` items are done, counted from the start.
-  func update(done: Int64) {
+  /// `done` items are done, counted from the start; `note` says what holds the work up.
+  func update(done: Int64, note: String? = nil) {
     guard mode != .none else { return }
     let now = monotonicNanoseconds()
     meter.withLock { meter in
       let interval = mode == .json ? ProgressMeter.delay : ProgressMeter.interval
-      guard meter.update(done: done, at: now, interval: interval) else { return }
+      guard meter.update(done: done, note: note, at: now, interval: interval) else { return }
       switch mode {
       case .auto: messages.progressLine(meter.line(at: now))
       case .json: messages.line(meter.event(at: now, isLast: false).description)

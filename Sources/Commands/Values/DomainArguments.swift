@@ -7,6 +7,11 @@ extension WalletStatus: ExpressibleByArgument {}
 extension EntryStatus: ExpressibleByArgument {}
 extension TransferStatus: ExpressibleByArgument {}
 
+extension Identifier: ExpressibleByArgument {
+  /// A UUID.
+  public init?(argument: String) { self.init(argument) }
+}
+
 extension Timestamp: ExpressibleByArgument {
   /// RFC 3339, or a date.
   public init?(argument: String) { self.init(rfc3339: argument) }

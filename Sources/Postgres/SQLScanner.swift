@@ -1,48 +1,50 @@
 /// One lexical element of SQL outside comments (PostgreSQL manual, "Lexical Structure").
-enum SQLToken: Equatable {
+public enum SQLToken: Equatable, Sendable {
   /// A key word or an unquoted identifier, folded to lower case.
   case word(String)
   /// A quoted identifier, without its quotes.
   case quoted(String)
+  /// A parameter: 1 for `$1`.
+  case parameter(Int)
   /// A string constant of any kind, a number, or an operator: nothing that a rule here asks about.
   case other
   /// One of `( ) ; . ,`.
   case punctuation(UInt8)
 
   /// The name that it stands for, where it can be one.
-  var name: String? {
+  public var name: String? {
     switch self {
     case .word(let text), .quoted(let text): text
-    case .other, .punctuation: nil
+    case .parameter, .other, .punctuation: nil
     }
   }
 }
 
 /// Why SQL text cannot be read, and where.
-struct SQLTextError: Error {
-  let reason: String
+public struct SQLTextError: Error {
+  public let reason: String
   /// Bytes from the start of the text.
-  let offset: Int
+  public let offset: Int
 }
 
 /// Reads SQL text element by element, as `psql` does: quotes, dollar quotes, escapes and nested comments.
-struct SQLScanner {
+public struct SQLScanner {
   /// What `next` found.
-  enum Element {
+  public enum Element {
     case token(SQLToken, Range<Int>)
     /// A `--` comment, without its line end.
     case lineComment(Range<Int>)
   }
 
-  let bytes: [UInt8]
-  private(set) var position = 0
+  private let bytes: [UInt8]
+  private var position = 0
 
-  init(_ bytes: [UInt8]) {
+  public init(_ bytes: [UInt8]) {
     self.bytes = bytes
   }
 
   /// The next element, or nil at the end. Blanks and block comments are skipped.
-  mutating func next() throws(SQLTextError) -> Element? {
+  public mutating func next() throws(SQLTextError) -> Element? {
     while position < bytes.count {
       let start = position
       switch bytes[position] {
@@ -71,10 +73,9 @@ struct SQLScanner {
     case UInt8(ascii: "$"):
       if let tag = dollarTag() {
         try skipDollarQuote(tag)
-      } else {
-        position += 1
+        return .other
       }
-      return .other
+      return parameter()
     case UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: ";"), UInt8(ascii: "."), UInt8(ascii: ","):
       position += 1
       return .punctuation(first)
@@ -86,6 +87,14 @@ struct SQLScanner {
       position += 1
       return .other
     }
+  }
+
+  /// A lone `$`, which no valid statement holds, is left to the server.
+  private mutating func parameter() -> SQLToken {
+    position += 1
+    let start = position
+    while let digit = byte(at: 0), (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) { position += 1 }
+    return Int(String(decoding: bytes[start..<position], as: UTF8.self)).map(SQLToken.parameter) ?? .other
   }
 
   private mutating func word() throws(SQLTextError) -> SQLToken {

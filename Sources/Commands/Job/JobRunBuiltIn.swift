@@ -1,0 +1,100 @@
+import ArgumentParser
+import Jobs
+
+/// `ironforge job run settle-pending`.
+struct JobRunSettlePending: JobRunVerb {
+  static let configuration = CommandConfiguration(
+    commandName: SettlePendingJob.name,
+    abstract: "Capture open holds, each whole.",
+    discussion: """
+      Takes holds that have not expired. One that a rule refuses (its wallet is frozen) is listed as failed, and the \
+      run goes on; a later run tries it again.
+
+      EXAMPLES:
+        ironforge job run settle-pending
+        ironforge job run settle-pending --older-than 1h --max-rate 500 --json
+      """)
+
+  @Option(help: ArgumentHelp("Only holds that are at least this old.", valueName: "time"))
+  var olderThan = HumanDuration(seconds: 0)
+
+  @Flag(help: "Say what would be done, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup(title: "Pace") var pace: JobPace
+  @OptionGroup(title: "For cron") var cron: CronOptions
+  @OptionGroup(title: "Global options") var global: GlobalOptions
+
+  func runConcurrently(in context: CommandContext) async throws {
+    // Whole seconds, rounded up: a hold is never captured before its time.
+    let (seconds, rest) = olderThan.duration.components
+    let job = SettlePendingJob(olderThanSeconds: rest > 0 ? seconds + 1 : seconds)
+    let execution = JobExecution(job, try settings(in: context), in: context)
+    try await dryRun ? execution.rehearse() : execution.run()
+  }
+}
+
+/// `ironforge job run expire-holds`.
+struct JobRunExpireHolds: JobRunVerb {
+  static let configuration = CommandConfiguration(
+    commandName: ExpireHoldsJob.name,
+    abstract: "Free the money of holds whose time has passed.",
+    discussion: """
+      EXAMPLES:
+        ironforge job run expire-holds --quiet
+        ironforge job run expire-holds --dry-run
+      """)
+
+  @Flag(help: "Say what would be done, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup(title: "Pace") var pace: JobPace
+  @OptionGroup(title: "For cron") var cron: CronOptions
+  @OptionGroup(title: "Global options") var global: GlobalOptions
+
+  func runConcurrently(in context: CommandContext) async throws {
+    let execution = JobExecution(
+      ExpireHoldsJob(), try settings(in: context), in: context)
+    try await dryRun ? execution.rehearse() : execution.run()
+  }
+}
+
+/// `ironforge job run analyze-stale`.
+struct JobRunAnalyzeStale: JobRunVerb {
+  static let configuration = CommandConfiguration(
+    commandName: AnalyzeStaleJob.name,
+    abstract: "ANALYZE the tables whose statistics are missing or out of date.",
+    discussion: """
+      A table is stale when it was never analysed, or when more than 50 rows and more than the given share of it have \
+      changed since. One that the role may not analyse is listed as failed.
+
+      EXAMPLES:
+        ironforge job run analyze-stale --dry-run
+        ironforge job run analyze-stale --schema public --threshold 0.02
+      """)
+
+  @Option(help: ArgumentHelp("Only tables of this schema, by its exact name.", valueName: "name"))
+  var schema: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The share of changed rows from which on a table is stale, 0 to 1.", valueName: "share"))
+  var threshold = AnalyzeStaleJob.thresholdDefault
+
+  @Flag(help: "Say what would be done, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup(title: "Pace") var pace: JobPace
+  @OptionGroup(title: "For cron") var cron: CronOptions
+  @OptionGroup(title: "Global options") var global: GlobalOptions
+
+  func validate() throws {
+    guard (0...1).contains(threshold) else { throw ValidationError("--threshold must be from 0 to 1.") }
+  }
+
+  func runConcurrently(in context: CommandContext) async throws {
+    let job = AnalyzeStaleJob(schema: schema, threshold: threshold)
+    let execution = JobExecution(job, try settings(in: context), in: context)
+    try await dryRun ? execution.rehearse() : execution.run()
+  }
+}

@@ -1,0 +1,148 @@
+import Jobs
+import Primitives
+
+/// A run with its failed rows, as it is printed (SPEC section 9).
+struct JobStatusView: Renderable {
+  let status: JobStatus
+
+  private var run: JobRun { status.run }
+
+  var json: JSON {
+    .object(
+      JobRow(run: run).members + [
+        (
+          "failed",
+          .array(
+            status.failed.map { failure in
+              [
+                "key": .object(
+                  zip(run.keyColumns, failure.key).map { (key: $0, value: JSON.string($1)) }),
+                "code": .string(failure.code), "message": .string(failure.message),
+              ]
+            })
+        )
+      ])
+  }
+
+  var text: String {
+    var lines = [
+      "run        \(run.id)", "job        \(run.job)", "state      \(run.state.rawValue)",
+      "rows       \(run.done) of \(run.isTotalExact ? "" : "about ")\(run.total)\(share)",
+      "changed    \(run.affected)",
+    ]
+    if run.rowsPerSecond > 0 {
+      lines.append("rate       \(Int64(run.rowsPerSecond.rounded())) rows a second")
+    }
+    if let left = run.secondsLeft { lines.append("time left  \(humanDuration(.seconds(min(left, 1e9))))") }
+    if let throttle = run.throttledBy {
+      lines.append("throttled  \(throttle): \(run.throttleDetail ?? "")")
+    }
+    if let message = run.errorMessage { lines.append("error      \(message)") }
+    lines.append("owner      \(run.owner)\(run.isOwned ? "" : " (gone)")")
+    lines.append("created    \(run.createdAt)")
+    if let finished = run.finishedAt { lines.append("finished   \(finished)") }
+    lines = lines.map { terminalSafe($0) }
+    if !status.failed.isEmpty {
+      let rows = status.failed.map { [$0.key.joined(separator: ", "), $0.code, $0.message] }
+      lines += ["", "\(run.failedCount) rows failed:", table(["key", "code", "message"], rows)]
+      if run.failedCount > Int64(status.failed.count) {
+        lines.append("… and \(run.failedCount - Int64(status.failed.count)) more")
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private var share: String {
+    run.total > 0 ? " (\(Int64(min(100, Double(run.done) * 100 / Double(run.total)))) %)" : ""
+  }
+
+  var csv: (header: [String], rows: [[String]]) { JobRow(run: run).csv }
+}
+
+/// A run in a list.
+struct JobRow: TableRow {
+  static let tableHeader: [TableColumn] = [
+    "run", "job", "state", .number("done"), .number("total"), .number("failed"), "throttled_by", "created_at",
+  ]
+  static let csvHeader = [
+    "run", "job", "state", "done", "total", "failed_count", "rows_per_second", "throttled_by", "created_at",
+    "finished_at",
+  ]
+  let run: JobRun
+
+  var tableRow: [String] {
+    [
+      run.id.description, run.job, run.state.rawValue, String(run.done), String(run.total),
+      String(run.failedCount), run.throttledBy ?? "", run.createdAt.description,
+    ]
+  }
+
+  var json: JSON { .object(members) }
+
+  var members: [(key: String, value: JSON)] {
+    let tenth = { (value: Double) in JSON.number((min(value, 1e15) * 10).rounded() / 10) }
+    let error: JSON =
+      run.errorCode.map {
+        ["code": .string($0), "message": .string(run.errorMessage ?? "")]
+      } ?? .null
+    return [
+      ("run", .id(run.id)), ("job", .string(run.job)), ("state", .string(run.state.rawValue)),
+      ("done", .integer(run.done)), ("total", .integer(run.total)), ("total_exact", .bool(run.isTotalExact)),
+      ("rows_per_second", tenth(run.rowsPerSecond)), ("eta_seconds", run.secondsLeft.map(tenth) ?? .null),
+      ("throttled_by", .optional(run.throttledBy)), ("throttle_detail", .optional(run.throttleDetail)),
+      ("affected", .integer(run.affected)), ("failed_count", .integer(run.failedCount)), ("error", error),
+      (
+        "options",
+        .object(run.options.sorted { $0.key < $1.key }.map { (key: $0.key, value: JSON.string($0.value)) })
+      ),
+      ("planned_to", run.plannedTo.map { .array($0.map(JSON.string)) } ?? .null),
+      ("attempt", .integer(Int64(run.attempt))), ("owner", .string(run.owner)), ("owned", .bool(run.isOwned)),
+      ("created_at", .time(run.createdAt)), ("started_at", .time(run.startedAt)),
+      ("heartbeat_at", .time(run.heartbeatAt)), ("finished_at", .time(run.finishedAt)),
+    ]
+  }
+}
+
+/// What a run would do, as it is printed.
+struct JobPlanView: Renderable {
+  let plan: JobPlan
+
+  private var options: [(key: String, value: String)] { plan.options.sorted { $0.key < $1.key } }
+
+  var json: JSON {
+    [
+      "job": .string(plan.job), "dry_run": true,
+      "options": .object(options.map { (key: $0.key, value: .string($0.value)) }),
+      "key": .array(plan.keyColumns.map(JSON.string)), "rows": .integer(plan.rows),
+      "rows_exact": .bool(plan.isExact), "chunk_size": .integer(Int64(plan.chunkSize)),
+      "chunks": .integer(plan.chunks), "concurrency": .integer(Int64(plan.concurrency)),
+      "first_key": plan.firstKey.map { .array($0.map(JSON.string)) } ?? .null,
+      "last_key": plan.lastKey.map { .array($0.map(JSON.string)) } ?? .null,
+      "plan": .array(plan.details.map(JSON.string)),
+    ]
+  }
+
+  var text: String {
+    var lines = options.map { "\(padded($0.key, to: 12)) \($0.value)" }
+    lines += [
+      "key          \(plan.keyColumns.joined(separator: ", "))",
+      "rows         \(plan.isExact ? "" : "about ")\(plan.rows)",
+      "chunks       \(plan.chunks) of \(plan.chunkSize) rows, \(plan.concurrency) at a time",
+    ]
+    if !plan.details.isEmpty { lines += [""] + plan.details }
+    lines += ["", "Nothing was written."]
+    return lines.map { terminalSafe($0, keepingLineBreaks: true) }.joined(separator: "\n")
+  }
+
+  var csv: (header: [String], rows: [[String]]) {
+    (
+      ["job", "rows", "rows_exact", "chunk_size", "chunks", "concurrency"],
+      [
+        [
+          plan.job, String(plan.rows), String(plan.isExact), String(plan.chunkSize), String(plan.chunks),
+          String(plan.concurrency),
+        ]
+      ]
+    )
+  }
+}

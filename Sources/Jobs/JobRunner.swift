@@ -1,0 +1,221 @@
+internal import Postgres
+public import Primitives
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
+/// Runs a job to its end, in this process: begins a run, or goes on with one that was left unfinished.
+///
+/// What makes a run safe to kill at any moment: a chunk is marked done in the transaction that does its work.
+/// What makes it safe to start twice: a lock that the server keeps for as long as the process lives, and
+/// takes back when it dies.
+public struct JobRunner: Sendable {
+  private let job: any Job
+  private let settings: RunSettings
+  private let environment: RunEnvironment
+  private let retries: Identifier?
+
+  /// - Parameter retries: a run whose failed rows this one tries again; nil for a run over all rows.
+  public init(
+    _ job: any Job, settings: RunSettings, environment: RunEnvironment, retries: Identifier? = nil
+  ) {
+    self.job = job
+    self.settings = settings.limited(by: job.limits)
+    self.environment = environment
+    self.retries = retries
+  }
+
+  /// Begins a run, or goes on with the unfinished one of the same job and options.
+  ///
+  /// - Returns: how it ended: done, or cancelled by somebody.
+  /// - Throws: `job_running` while another process works on it, `job_paused` for a run that somebody paused,
+  ///   `too_many_failures`, `CancellationError` after a signal, and what the job and the server throw. In all
+  ///   these cases the same call goes on later.
+  public func run() async throws -> JobStatus {
+    try await own { control, prepared, fingerprint in
+      let found = try await control.withSession { session in
+        try session.query(JobStatements.selectUnfinished(fingerprint.text)).first.map(JobRecords.run)
+      }
+      guard let found else { return try await begin(control, prepared, fingerprint) }
+      if found.state == .paused { throw JobPaused(run: found) }
+      return try await goOn(found, control)
+    }
+  }
+
+  /// Goes on with the run `id`, also one that was paused.
+  ///
+  /// - Throws: as `run` does, and `job_run_finished`.
+  public func resume(_ id: Identifier) async throws -> JobStatus {
+    try await own { control, _, _ in
+      let found = try await control.withSession { session in try JobRecords(session).run(id) }
+      if found.state.isFinal { throw JobRecords.finished(found) }
+      return try await goOn(found, control)
+    }
+  }
+
+  /// Finds out what a run would do, and writes nothing, not even a record.
+  ///
+  /// - Throws: what `run` throws before it begins.
+  public func rehearse() async throws -> JobPlan {
+    let control = ConnectionKeeper(environment.connect)
+    do {
+      let plan = try await control.withSession { [job, settings] session in
+        if settings.maxLagSeconds != nil { try LoadProbe.requireSightOfStandbys(session) }
+        let prepared = try session.transaction(.snapshot) { try job.prepare(session) }
+        return try JobPlan(job, prepared, settings, session)
+      }
+      await control.close()
+      return plan
+    } catch {
+      await control.close()
+      throw error
+    }
+  }
+
+  /// Prepares the job, takes its lock, works on the run that `choose` comes up with, and lets go.
+  private func own(
+    _ choose: (ConnectionKeeper, any PreparedJob, Fingerprint) async throws -> (JobRun, isContinued: Bool)
+  ) async throws -> JobStatus {
+    let control = ConnectionKeeper(environment.connect)
+    let fingerprint = Fingerprint(job)
+    let lock = RunLock(key: fingerprint.lockKey, connect: environment.connect)
+    do {
+      let prepared = try await control.withSession { [job, settings] session in
+        if settings.maxLagSeconds != nil { try LoadProbe.requireSightOfStandbys(session) }
+        return try session.transaction(.snapshot) { try job.prepare(session) }
+      }
+      try await acquire(lock, control, fingerprint)
+      let (run, isContinued) = try await choose(control, prepared, fingerprint)
+      environment.onEvent(.began(run, isContinued: isContinued))
+      let loop = RunLoop(
+        run, prepared: prepared, retries: retries, settings: settings, environment: environment,
+        control: control,
+        lock: lock)
+      let end = await loop.work()
+      let status = try await close(run, end, control)
+      await lock.release()
+      await control.close()
+      return status
+    } catch {
+      await lock.release()
+      await control.close()
+      throw error
+    }
+  }
+
+  private func acquire(
+    _ lock: RunLock, _ control: ConnectionKeeper, _ fingerprint: Fingerprint
+  ) async throws {
+    let deadline = Deadline.after(settings.lockWait)
+    var isFirst = true
+    while try await !lock.acquire() {
+      if environment.shouldStop() { throw CancellationError() }
+      if deadline.hasPassed {
+        let run = try await control.withSession { session in
+          try session.query(JobStatements.selectUnfinished(fingerprint.text)).first.map(JobRecords.run)
+        }
+        throw JobBusy(job: job.name, run: run)
+      }
+      if isFirst { environment.onEvent(.waiting) }
+      isFirst = false
+      await nap(for: min(.milliseconds(250), deadline.remaining))
+    }
+  }
+
+  private static let owner: String = {
+    var name = [CChar](repeating: 0, count: 256)
+    let status = gethostname(&name, name.count - 1)
+    let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    return "process \(getpid()) on \(status == 0 ? host : "this host")"
+  }()
+
+  private func begin(
+    _ control: ConnectionKeeper, _ prepared: any PreparedJob, _ fingerprint: Fingerprint
+  ) async throws -> (JobRun, isContinued: Bool) {
+    var identifiers = IdentifierGenerator()
+    let id = identifiers.next()
+    let run = try await control.withSession { [job, settings] session in
+      let size = try RunSize(prepared.keys, session)
+      let options = job.options.sorted { $0.key < $1.key }
+      try session.query(JobStatements.prune(job.name))
+      try session.query(
+        JobStatements.insertRun(
+          id, job.name, options.map(\.key), options.map(\.value), fingerprint.text, fingerprint.lockKey,
+          Self.owner,
+          Int64(settings.chunkSize), Int64(settings.concurrency), settings.maxRate.map { Int64($0) },
+          settings.maxLagSeconds, Int64(settings.maxFailures), prepared.keys.columns.map(\.name),
+          size.lastKey, size.rows, size.isExact))
+      return try JobRecords(session).run(id)
+    }
+    return (run, false)
+  }
+
+  private func goOn(_ run: JobRun, _ control: ConnectionKeeper) async throws -> (JobRun, isContinued: Bool) {
+    let taken = try await control.withSession { [settings] session in
+      let rows = try session.query(
+        JobStatements.takeOver(
+          run.id, Self.owner, Int64(settings.chunkSize), Int64(settings.concurrency),
+          settings.maxRate.map { Int64($0) }, settings.maxLagSeconds, Int64(settings.maxFailures)))
+      let run = try JobRecords(session).run(run.id)
+      if rows.isEmpty { throw JobRecords.finished(run) }
+      return run
+    }
+    return (taken, true)
+  }
+
+  /// Records how the work ended, and turns that into what the caller gets. A connection that is lost
+  /// meanwhile is opened again for a while: to record the end twice does no harm.
+  private func close(_ run: JobRun, _ end: RunEnd, _ control: ConnectionKeeper) async throws -> JobStatus {
+    let (state, failure) = verdict(on: end, run)
+    let isOutage = if case .gaveUp = end { true } else { false }
+    let deadline = Deadline.after(isOutage ? .zero : settings.outagePatience)
+    while true {
+      let status: JobStatus
+      do {
+        status = try await control.withSession { session in
+          try record(end, as: state, failure, of: run, session)
+        }
+      } catch {
+        // Where nothing helps, the lock is given back all the same, and the run shows as interrupted.
+        guard case .lost = ChunkError(error), !deadline.hasPassed, !environment.shouldStop() else {
+          throw failure ?? error
+        }
+        await nap(for: .milliseconds(250))
+        continue
+      }
+      if let failure { throw failure }
+      return status
+    }
+  }
+
+  private func record(
+    _ end: RunEnd, as state: JobState?, _ failure: (any Error)?, of run: JobRun, _ session: Session
+  ) throws -> JobStatus {
+    let ticket = RunTicket(run: run.id, attempt: run.attempt, retries: retries)
+    let records = JobRecords(session)
+    // What is done is folded in first: a finished run has no chunks.
+    if let state, try ChunkPlanner.fold(ticket, rowsPerSecond: 0, throttle: nil, session) != nil {
+      let report = failure as? any Failure
+      try session.query(
+        JobStatements.finish(run.id, run.attempt, state.rawValue, report?.code, report?.message))
+      if case .cancelled = end { try session.query(JobStatements.dropChunks(run.id)) }
+    }
+    return try records.status(of: try records.run(run.id))
+  }
+
+  /// The state to record, where this process still has a say; and the error to end with.
+  private func verdict(on end: RunEnd, _ run: JobRun) -> (state: JobState?, failure: (any Error)?) {
+    switch end {
+    case .done: (.done, nil)
+    case .cancelled: (.cancelled, nil)
+    case .stopped: (.interrupted, CancellationError())
+    case .superseded: (nil, OwnershipLost())
+    case .tooManyFailures: (.failed, TooManyFailures(run: run.id, limit: settings.maxFailures))
+    case .gaveUp(let error): (.interrupted, error)
+    case .failed(let error): (.failed, error)
+    }
+  }
+}
