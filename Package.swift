@@ -40,6 +40,7 @@ let package = Package(
     layer("Postgres", ["CLibpq", "ConnectionPool", "Primitives"]),
     layer("Redis", ["CHiredis", "ConnectionPool", "Primitives"]),
     layer("Ledger", ["Wallet", "Postgres", "Primitives"]),
+    layer("Batch", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
     layer("Configuration", ["Primitives"]),
     layer("Fixtures", ["Ledger", "Wallet", "Postgres", "Primitives"]),
@@ -53,7 +54,8 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox", "Wallet",
+        "Batch", "Bench", "Configuration", "ConnectionPool", "Fixtures", "Ledger", "Migrations", "Sandbox",
+        "Wallet",
         "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -67,7 +69,7 @@ let package = Package(
     tests("ConnectionPoolTests", ["ConnectionPool"]),
     tests("PostgresTests", ["Postgres", "Migrations"]),
     tests("RedisTests", ["Redis"]),
-    tests("LedgerTests", ["Ledger", "Fixtures", "Migrations", "Postgres", "Primitives", "Wallet"]),
+    tests("LedgerTests", ["Batch", "Ledger", "Fixtures", "Migrations", "Postgres", "Primitives", "Wallet"]),
     tests("MigrationsTests", ["Migrations"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
     tests("ConfigurationTests", ["Configuration", "Primitives"]),

@@ -18,69 +18,73 @@ struct BatchRow {
   let amount: String
   let currency: String
   let ref: String?
+  let expires: String
   let lifetime: Duration?
   let memo: String?
 
   /// Whether its wallets are to be looked up.
   var namesWallets: Bool { fault == nil && !kind.isSequel }
 
+  /// The key as the outcome shows it: a row that cannot be read has none.
+  var shownKey: String { hasOwnKey || fault == nil ? key : "" }
+
   /// - Parameter makeKey: the key of a row that has none, by its line.
-  init(_ block: RowBlock, _ row: Int, makeKey: (Int) -> String) {
-    line = block.lines[row]
-    let fault = block.faults[row] ?? Self.fault(block, row)
-    self.fault = fault
-    let ownKey = block.text(row, .key)
+  init(_ text: RowText, makeKey: (Int) -> String) {
+    line = text.line
+    fault = text.fault ?? Self.fault(text)
+    let ownKey = text[.key]
     hasOwnKey = !ownKey.isEmpty
     // A malformed key is shown as it is, as far as it can be.
     key = hasOwnKey ? String(decoding: ownKey, as: UTF8.self) : makeKey(line)
-    kind = Self.kind(block.text(row, .kind)) ?? .transfer
-    from = block.string(row, .from)
-    to = block.string(row, .to)
-    amount = block.string(row, .amount)
-    currency = block.string(row, .currency)
-    ref = Self.optional(block, row, .ref)
-    lifetime = Self.optional(block, row, .expires).flatMap { Duration(text: $0) }
-    memo = Self.optional(block, row, .memo)
+    kind = Self.kind(text[.kind]) ?? .transfer
+    from = text.string(.from)
+    to = text.string(.to)
+    amount = text.string(.amount)
+    currency = text.string(.currency)
+    ref = Self.optional(text, .ref)
+    expires = text.string(.expires)
+    lifetime = expires.isEmpty ? nil : Duration(text: expires)
+    memo = Self.optional(text, .memo)
   }
 
-  private static func optional(_ block: RowBlock, _ row: Int, _ column: BatchColumn) -> String? {
-    block.text(row, column).isEmpty ? nil : block.string(row, column)
+  private static func optional(_ text: RowText, _ column: BatchColumn) -> String? {
+    text[column].isEmpty ? nil : text.string(column)
   }
 
-  private static func kind(_ text: ArraySlice<UInt8>) -> TransferKind? {
-    text.isEmpty ? .transfer : TransferKind(rawValue: String(decoding: text, as: UTF8.self))
+  private static func kind(_ word: ArraySlice<UInt8>) -> TransferKind? {
+    word.isEmpty ? .transfer : TransferKind(rawValue: String(decoding: word, as: UTF8.self))
   }
 
   /// What makes a row malformed, in words that are the same in every run; nil where nothing does.
-  private static func fault(_ block: RowBlock, _ row: Int) -> String? {
-    let key = block.text(row, .key)
+  private static func fault(_ text: RowText) -> String? {
+    let key = text[.key]
     if key.count > 200 || key.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
       return "key must be at most 200 bytes without control characters"
     }
-    if block.text(row, .memo).count > 1000 { return "memo must be at most 1000 bytes" }
-    guard let kind = kind(block.text(row, .kind)) else {
+    if text[.memo].count > 1000 { return "memo must be at most 1000 bytes" }
+    guard let kind = kind(text[.kind]) else {
       return "kind must be one of \(TransferKind.allCases.map(\.rawValue).joined(separator: ", "))"
     }
-    return kind.isSequel ? sequelFault(block, row, kind) : paymentFault(block, row, kind)
+    return kind.isSequel ? sequelFault(text, kind) : paymentFault(text, kind)
   }
 
-  private static func paymentFault(_ block: RowBlock, _ row: Int, _ kind: TransferKind) -> String? {
-    if !block.text(row, .ref).isEmpty { return "a \(kind.rawValue) takes no ref" }
-    guard let text = optional(block, row, .expires) else { return nil }
+  private static func paymentFault(_ text: RowText, _ kind: TransferKind) -> String? {
+    if !text[.ref].isEmpty { return "a \(kind.rawValue) takes no ref" }
+    guard let expires = optional(text, .expires) else { return nil }
     if kind != .hold { return "only a hold expires" }
-    guard let lifetime = Duration(text: text), lifetime > .zero else {
+    guard let lifetime = Duration(text: expires), lifetime > .zero else {
       return "expires must be a length of time such as 15m or 7d"
     }
     return nil
   }
 
-  private static func sequelFault(_ block: RowBlock, _ row: Int, _ kind: TransferKind) -> String? {
-    if block.text(row, .ref).isEmpty { return "a \(kind.rawValue) needs the ref of a transfer" }
-    for column in [BatchColumn.from, .to, .currency, .expires] where !block.text(row, column).isEmpty {
+  private static func sequelFault(_ text: RowText, _ kind: TransferKind) -> String? {
+    if text[.ref].isEmpty { return "a \(kind.rawValue) needs the ref of a transfer" }
+    for column in [BatchColumn.from, .to, .currency, .expires] where !text[column].isEmpty {
       return column == .expires
         ? "only a hold expires" : "a \(kind.rawValue) takes its \(column.name) from the ref"
     }
-    return kind == .void && !block.text(row, .amount).isEmpty ? "a void has no amount" : nil
+    return kind == .void && !text[.amount].isEmpty ? "a void has no amount" : nil
   }
 
   /// The request, with its wallets looked up.

@@ -162,7 +162,8 @@ public final class BatchSource {
     SimpleFailure(
       .malformedInput, code: "input_changed",
       message: "\(name) was changed while it was read; no changed row was sent",
-      hint: "put the file back as it was and run the same command again: rows that are done are not done twice")
+      hint:
+        "put the file back as it was and run the same command again: rows that are done are not done twice")
   }
 
   private static func hash(_ bytes: ArraySlice<UInt8>) -> Int {
@@ -187,8 +188,9 @@ private final class SpoolFile {
   init() throws(SimpleFailure) {
     directory = getenv("TMPDIR").map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
     var template = Array("\(directory)/ironforge-XXXXXX".utf8CString)
-    descriptor = mkostemp(&template, O_CLOEXEC)
+    descriptor = mkstemp(&template)
     guard descriptor >= 0 else { throw Self.failure(directory, errno) }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     unlink(template)
   }
 
@@ -210,7 +212,8 @@ private final class SpoolFile {
     SimpleFailure(
       .unexpected, code: "output_failed",
       message: "cannot write a temporary file in \(directory): \(String(cString: strerror(code)))",
-      hint: "standard input is read twice and kept there meanwhile; set TMPDIR to a directory with more space, or "
+      hint:
+        "standard input is read twice and kept there meanwhile; set TMPDIR to a directory with more space, or "
         + "name a file")
   }
 }

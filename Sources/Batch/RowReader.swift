@@ -15,10 +15,10 @@ typealias ByteSource = (UnsafeMutableRawBufferPointer) throws -> Int
 /// What is wrong with one row is kept with it, and the rest goes on. A file that cannot be told apart into rows is an
 /// `InputError`.
 protocol RowReader {
-  /// Appends the next row; false at the end.
+  /// Reads the next row; false at the end.
   ///
   /// - Throws: `InputError`, and what the source throws.
-  mutating func next(into block: inout RowBlock) throws -> Bool
+  mutating func next(into row: inout RowText) throws -> Bool
 }
 
 extension BatchFormat {
@@ -41,12 +41,14 @@ struct CSVRows: RowReader {
   private let fieldCount: Int
 
   init(name: String, read: @escaping ByteSource) throws {
-    parser = CSVParser(name: name, read: read)
+    var parser = CSVParser(name: name, read: read)
     guard try parser.next() else {
-      throw InputError(file: name, line: 1, "the header is missing", hint: "the columns are: \(BatchColumn.names)")
+      throw InputError(
+        file: name, line: 1, "the header is missing", hint: "the columns are: \(BatchColumn.names)")
     }
+    let line = parser.line
     func wrong(_ reason: String) -> InputError {
-      InputError(file: name, line: parser.line, reason, hint: "the columns are: \(BatchColumn.names)")
+      InputError(file: name, line: line, reason, hint: "the columns are: \(BatchColumn.names)")
     }
     var places = [Int?](repeating: nil, count: BatchColumn.allCases.count)
     for index in 0..<parser.fieldCount {
@@ -65,14 +67,15 @@ struct CSVRows: RowReader {
     }
     self.places = places
     fieldCount = parser.fieldCount
+    self.parser = parser
   }
 
-  mutating func next(into block: inout RowBlock) throws -> Bool {
+  mutating func next(into row: inout RowText) throws -> Bool {
     guard try parser.next() else { return false }
     if parser.fieldCount == fieldCount {
-      block.append(line: parser.line) { column in places[column.rawValue].map { parser.field($0) } }
+      row.set(line: parser.line) { column in places[column.rawValue].map { parser.field($0) } }
     } else {
-      block.append(
+      row.set(
         line: parser.line, fault: "\(parser.fieldCount) fields where the header has \(fieldCount)")
     }
     return true
@@ -95,7 +98,7 @@ struct JSONRows: RowReader {
     lines = LineReader(name: name, lineSizeMax: Self.lineSizeMax, read: read)
   }
 
-  mutating func next(into block: inout RowBlock) throws -> Bool {
+  mutating func next(into row: inout RowText) throws -> Bool {
     while try lines.next() {
       if lines.isBlank { continue }
       defer { isFirst = false }
@@ -105,9 +108,9 @@ struct JSONRows: RowReader {
             file: name, line: lines.line, "the first line is not a JSON object: \(fault)",
             hint: "write one object a line, with the names: \(BatchColumn.names)")
         }
-        block.append(line: lines.line, fault: fault)
+        row.set(line: lines.line, fault: fault)
       } else {
-        block.append(line: lines.line) { texts[$0.rawValue][...] }
+        row.set(line: lines.line) { texts[$0.rawValue][...] }
       }
       return true
     }

@@ -1,3 +1,4 @@
+import Batch
 import FoundationEssentials
 import Fixtures
 import Ledger
@@ -10,7 +11,7 @@ import Testing
 @Suite struct StatementTests {
   /// The statements of every target that has any, as the program itself lists them.
   private static let lists: [(target: String, statements: [Statement])] = [
-    ("Fixtures", FixtureStatements.all), ("Ledger", Ledger.statements),
+    ("Batch", BatchRegistry.statements), ("Fixtures", FixtureStatements.all), ("Ledger", Ledger.statements),
     ("Migrations", MigrationStatements.all),
     ("Postgres", [.begin, .beginSnapshot, .commit, .rollback, Session.localTimeouts, .backendPID]),
   ]

@@ -87,11 +87,12 @@ final class Progress: Sendable {
     meter = Mutex(ProgressMeter(label: label, total: total, start: monotonicNanoseconds()))
   }
 
-  /// `done` items are done, counted from the start.
-  func update(done: Int64) {
+  /// `done` items are done, counted from the start; `total` where it became known only now.
+  func update(done: Int64, total: Int64? = nil) {
     guard mode != .none else { return }
     let now = monotonicNanoseconds()
     meter.withLock { meter in
+      if let total { meter.total = total }
       let interval = mode == .json ? ProgressMeter.delay : ProgressMeter.interval
       guard meter.update(done: done, at: now, interval: interval) else { return }
       switch mode {
