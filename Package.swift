@@ -62,7 +62,7 @@ let package = Package(
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: ["Sandbox", "Postgres", "Migrations", "Primitives"],
+      dependencies: ["Sandbox", "Postgres", "Migrations", "Primitives", "Wallet"],
       path: "Tests/TestSupport", swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives"]),
     tests("WalletTests", ["Wallet"]),
@@ -70,6 +70,7 @@ let package = Package(
     tests("PostgresTests", ["Postgres", "Migrations"]),
     tests("RedisTests", ["Redis"]),
     tests("LedgerTests", ["Batch", "Ledger", "Fixtures", "Migrations", "Postgres", "Primitives", "Wallet"]),
+    tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),
     tests("MigrationsTests", ["Migrations"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
     tests("ConfigurationTests", ["Configuration", "Primitives"]),

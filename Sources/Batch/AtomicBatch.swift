@@ -56,8 +56,8 @@ struct AtomicBatch {
     // Under the locks: whoever carried out the same file before has committed.
     let (joined, now) = try registry.current(plan.digest, age: processAge())
     var identifiers = IdentifierGenerator()
-    try batch.makePass(plan, round: joined, size: ChunkSize(fixed: Self.chunkSize)).run {
-      requests, meanwhile in
+    let size = ChunkSize(fixed: Self.chunkSize)
+    try batch.makePass(plan, round: joined, transactionStart: now, size: size).run { requests, meanwhile in
       let outcomes = try Ledger(session).post(requests, identifiers: &identifiers)
       meanwhile()
       return outcomes

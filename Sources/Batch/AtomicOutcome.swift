@@ -49,7 +49,7 @@ final class AtomicOutcome {
 
   /// What becomes of a row if nothing is carried out: what was stored before stays, and nothing is recorded.
   private static func aborted(_ result: RowResult) -> RowResult {
-    if result.isReplayed || result.code == .malformed { return result }
+    if result.isOlder || result.code == .malformed { return result }
     var result = result
     result.transferID = nil
     if result.code.isSuccess { result.code = .result(.batchAborted) }

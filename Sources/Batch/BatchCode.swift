@@ -40,8 +40,8 @@ struct RowResult {
   var code: BatchCode
   /// What is stored of the row.
   var transferID: Identifier?
-  /// Whether it was stored before.
-  var isReplayed = false
+  /// Whether that was stored before the transaction that this run does, or rehearses, as a whole.
+  var isOlder = false
   /// Why the row is malformed.
   var fault: String?
 

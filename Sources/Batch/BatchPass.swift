@@ -17,6 +17,8 @@ final class BatchPass {
   private let processor: TransferProcessor
   /// When the round began to which this run belongs; nil where nothing is its own.
   private let round: Timestamp?
+  /// When the transaction began that is done or rehearsed as a whole; nil where each chunk is one.
+  private let transactionStart: Timestamp?
   private var keys: RepeatedKeys
   private var size: ChunkSize
   private let shouldStop: () -> Bool
@@ -28,12 +30,14 @@ final class BatchPass {
   private static let impossibleKey = String(repeating: "-", count: 201)
 
   init(
-    _ plan: BatchPlan, source: BatchSource, processor: TransferProcessor, round: Timestamp?, size: ChunkSize,
+    _ plan: BatchPlan, source: BatchSource, processor: TransferProcessor, round: Timestamp?,
+    transactionStart: Timestamp?, size: ChunkSize,
     shouldStop: @escaping () -> Bool
   ) throws {
     self.source = source
     self.processor = processor
     self.round = round
+    self.transactionStart = transactionStart
     self.size = size
     self.shouldStop = shouldStop
     keys = plan.keys
@@ -171,15 +175,19 @@ final class BatchPass {
       code = try answerBeforeLaterRow(request)
     }
     if row.hasOwnKey, outcome.transfer != nil { keys.take(row.key) }
+    let isOlder = transactionStart.map { start in storedAt(outcome).map { $0 < start } ?? false }
     return RowResult(
-      code: .result(code), transferID: outcome.transfer?.id, isReplayed: outcome.replayed)
+      code: .result(code), transferID: outcome.transfer?.id, isOlder: isOlder ?? outcome.replayed)
   }
 
   private func isOfThisRound(_ outcome: TransferOutcome) -> Bool {
-    guard let round, let storedAt = outcome.resolution?.createdAt ?? outcome.transfer?.createdAt else {
-      return false
-    }
+    guard let round, let storedAt = storedAt(outcome) else { return false }
     return storedAt >= round
+  }
+
+  /// When that was stored which a request did or found.
+  private func storedAt(_ outcome: TransferOutcome) -> Timestamp? {
+    outcome.resolution?.createdAt ?? outcome.transfer?.createdAt
   }
 
   /// A row whose key is free for a later row, because it was itself refused without a record, finds the later row's

@@ -18,16 +18,16 @@ struct BatchRehearsal {
       ? try AtomicOutcome(files, try batch.makeFiles(), isReferred: plan.keys.matters) : nil
     var tally = BatchTally()
     try session.transaction(.snapshot) {
-      let round = try BatchRegistry(session: session).current(plan.digest, age: processAge()).round
+      let (round, now) = try BatchRegistry(session: session).current(plan.digest, age: processAge())
       var rehearsal = TransferRehearsal()
-      try batch.makePass(plan, round: round).run { requests, meanwhile in
+      try batch.makePass(plan, round: round, transactionStart: now).run { requests, meanwhile in
         meanwhile()
         return try rehearsal.rehearse(requests, on: session, remembers: plan.keys.matters)
       } tell: { rows, results in
         // What a rehearsal makes up is stored nowhere.
         let results = results.map { result in
           var result = result
-          if !result.isReplayed { result.transferID = nil }
+          if !result.isOlder { result.transferID = nil }
           return result
         }
         for (row, result) in zip(rows, results) { tally.add(row, result) }

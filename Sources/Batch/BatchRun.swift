@@ -122,9 +122,11 @@ public final class BatchRun {
     try OutcomeFiles(outcome: options.outcomePath, retry: options.retryPath)
   }
 
-  func makePass(_ plan: BatchPlan, round: Timestamp?, size: ChunkSize? = nil) throws -> BatchPass {
+  func makePass(
+    _ plan: BatchPlan, round: Timestamp?, transactionStart: Timestamp? = nil, size: ChunkSize? = nil
+  ) throws -> BatchPass {
     try BatchPass(
-      plan, source: source, processor: processor, round: round,
+      plan, source: source, processor: processor, round: round, transactionStart: transactionStart,
       size: size ?? ChunkSize(fixed: options.chunkSize), shouldStop: shouldStop)
   }
 
@@ -223,4 +225,11 @@ public struct BatchInterrupted: Failure {
   }
   public var isRetryable: Bool { reason?.isRetryable ?? true }
   public var kind: FailureKind { reason?.kind ?? .interrupted }
+}
+
+/// Absolute, without symbolic links; nil where nothing has the path.
+func resolvedPath(_ path: String) -> String? {
+  guard let resolved = realpath(path, nil) else { return nil }
+  defer { free(resolved) }
+  return String(cString: resolved)
 }

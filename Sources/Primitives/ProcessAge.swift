@@ -7,7 +7,7 @@
 /// How long this process has been running, as the kernel knows it: from before its program was loaded. Rounded down,
 /// by one tick of the kernel's clock at most (10 ms), so that a process never seems to have begun before one that it
 /// followed.
-func processAge() -> Duration {
+public func processAge() -> Duration {
   let ticksPerSecond = Int64(sysconf(Int32(_SC_CLK_TCK)))
   guard ticksPerSecond > 0, let start = startTicks() else { return .zero }
   var now = timespec()
@@ -31,11 +31,4 @@ private func startTicks() -> Int64? {
   guard let end = text.lastIndex(of: ")") else { return nil }
   let fields = text[text.index(after: end)...].split(separator: " ")
   return fields.count > 19 ? Int64(fields[19]) : nil
-}
-
-/// Absolute, without symbolic links; nil where nothing has the path.
-func resolvedPath(_ path: String) -> String? {
-  guard let resolved = realpath(path, nil) else { return nil }
-  defer { free(resolved) }
-  return String(cString: resolved)
 }
