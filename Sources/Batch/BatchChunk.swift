@@ -9,6 +9,8 @@ struct BatchChunk {
 
   var isEmpty: Bool { rows.isEmpty }
 
+  init(rows: [BatchRow]) { self.rows = rows }
+
   /// Reads rows until there are enough, or no more.
   init(from reader: inout any RowReader, rowsMax: Int, makeKey: (Int) -> String) throws {
     rows.reserveCapacity(rowsMax)
@@ -18,18 +20,5 @@ struct BatchChunk {
       rows.append(BatchRow(text, makeKey: makeKey))
       byteCount += text.byteCount
     }
-  }
-
-  /// The indices of the rows that are requests.
-  var requestRows: [Int] { rows.indices.filter { rows[$0].fault == nil } }
-
-  /// The texts that name wallets.
-  var walletTexts: Set<String> {
-    var texts: Set<String> = []
-    for row in rows where row.namesWallets {
-      texts.insert(row.from)
-      texts.insert(row.to)
-    }
-    return texts
   }
 }

@@ -25,6 +25,8 @@ final class BatchPass {
   private var names = WalletNames()
   private var reader: any RowReader
   private let makeKey: (Int) -> String
+  /// Rows that were read, and did not go into the last chunk.
+  private var backlog: [BatchRow] = []
 
   /// A key that is longer than any can be.
   private static let impossibleKey = String(repeating: "-", count: 201)
@@ -54,7 +56,7 @@ final class BatchPass {
     var told: (rows: [BatchRow], results: [RowResult])?
     while !next.isEmpty {
       if shouldStop() { throw BatchStopped() }
-      let chunk = next
+      let chunk = cut(next)
       let requests = try prepare(chunk)
       var failure: (any Error)?
       var hasRead = false
@@ -93,7 +95,11 @@ final class BatchPass {
   // MARK: Before a chunk
 
   private func readChunk() throws -> BatchChunk {
-    try BatchChunk(from: &reader, rowsMax: size.rows, makeKey: makeKey)
+    if !backlog.isEmpty {
+      defer { backlog = [] }
+      return BatchChunk(rows: backlog)
+    }
+    return try BatchChunk(from: &reader, rowsMax: size.rows, makeKey: makeKey)
   }
 
   private func prepare(_ chunk: BatchChunk) throws -> [TransferRequest] {
@@ -127,18 +133,31 @@ final class BatchPass {
     }
   }
 
+  /// Ends a chunk before a row that refers to a key whose fate an earlier row of the chunk decides: that one may be
+  /// refused without a record, and the key stay free for a later row.
+  private func cut(_ chunk: BatchChunk) -> BatchChunk {
+    if !keys.hasRepeated { return chunk }
+    var undecided: Set<String> = []
+    for (index, row) in chunk.rows.enumerated() {
+      if let ref = row.ref, undecided.contains(ref) {
+        backlog = Array(chunk.rows[index...])
+        return BatchChunk(rows: Array(chunk.rows[..<index]))
+      }
+      if keys.isAwaited(row.key) { undecided.insert(row.key) }
+    }
+    return chunk
+  }
+
   /// A row can refer to what a later row of the same file makes; then there is nothing yet to refer to. In a run that
   /// takes up another one, or goes on beside it, the later row may be done already: it must stay unseen, or this
   /// run would do what the other one refused.
   private func hideLaterTransfers(_ requests: inout [TransferRequest]) throws {
-    var made: Set<String> = []
+    if !keys.hasRepeated { return }
     for index in requests.indices {
-      if let ref = requests[index].ref, keys.isAwaited(ref), !made.contains(ref) {
-        let storedAt = try processor.withSession { try BatchRegistry(session: $0).storedAt(ref) }
-        // What was there before the round is not the later row's.
-        if !isBefore(storedAt) { requests[index].ref = Self.impossibleKey }
-      }
-      if keys.isAwaited(requests[index].key) { made.insert(requests[index].key) }
+      guard let ref = requests[index].ref, keys.isAwaited(ref) else { continue }
+      let storedAt = try processor.withSession { try BatchRegistry(session: $0).storedAt(ref) }
+      // What was there before the round is not the later row's.
+      if !isBefore(storedAt) { requests[index].ref = Self.impossibleKey }
     }
   }
 

@@ -114,6 +114,7 @@ public final class BatchRun {
   /// are out; harmless for a rehearsal, and for a batch that came to nothing.
   public func finish() throws {
     guard let plan, let round else { return }
+    FaultPoint.beforeFinish.reach()
     try processor.withSession { try BatchRegistry(session: $0).finish(plan.digest, startedAt: round) }
   }
 

@@ -99,4 +99,6 @@ extension FaultPoint {
   static var beforeOutcome: FaultPoint { FaultPoint("before-outcome") }
   /// Outcomes are written, and have no name yet.
   static var midOutcome: FaultPoint { FaultPoint("mid-outcome") }
+  /// Everything is told, and the batch not marked as finished.
+  static var beforeFinish: FaultPoint { FaultPoint("before-finish") }
 }

@@ -70,6 +70,9 @@ struct RepeatedKeys {
     return repeated.contains(hash) || referred.contains(hash)
   }
 
+  /// Whether any key can be awaited or taken.
+  var hasRepeated: Bool { !repeated.isEmpty }
+
   /// Whether a later row has the key, and no row so far has taken it.
   func isAwaited(_ key: String) -> Bool {
     if repeated.isEmpty { return false }

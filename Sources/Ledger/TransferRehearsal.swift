@@ -8,11 +8,15 @@ public import Wallet
 /// would change, and with the holds that would be made or resolved.
 public struct TransferRehearsal {
   private var assets: [AssetKey: Asset] = [:]
+  /// The wallets of these assets.
+  private var wallets: [Identifier: LedgerView.Standing] = [:]
   private var transfers: [String: Transfer] = [:]
   private var resolutions: [String: HoldResolution] = [:]
   /// Keys of transfers by the keys that captured or voided them.
   private var references: [String: String] = [:]
   private var reversed: [Identifier: Int128] = [:]
+  /// Scales of the currencies seen so far; there are few.
+  private var scales: [String: Int] = [:]
   private var identifiers = IdentifierGenerator()
   private var isSettled = false
 
@@ -32,16 +36,24 @@ public struct TransferRehearsal {
       .compactMap { transfers[references[$0] ?? $0] }
     chunk.add(sides: made.flatMap { Self.sides($0) })
     let results = try session.pipeline(chunk.reading(locked: false))
-    let (fold, outcomes) = chunk.fold(merged(try chunk.view(of: results), chunk), identifiers)
+    let stored = try chunk.view(of: results)
+    scales.merge(stored.scales) { $1 }
+    let view = merged(stored, chunk)
+    let (fold, outcomes) = chunk.fold(view, identifiers)
     identifiers = fold.identifiers
-    remember(fold, remembers)
+    remember(fold, view, remembers)
     return outcomes
   }
 
   /// The stored state under what earlier requests would have changed.
   private func merged(_ stored: LedgerView, _ chunk: TransferChunk) -> LedgerView {
     var view = stored
-    for key in chunk.lockOrder { if let asset = assets[key] { view.assets[key] = asset } }
+    view.scales = scales
+    for key in chunk.lockOrder {
+      guard let asset = assets[key] else { continue }
+      view.assets[key] = asset
+      view.wallets[key.wallet] = view.wallets[key.wallet] ?? wallets[key.wallet]
+    }
     for request in chunk.requests {
       if let resolution = resolutions[request.key] { view.resolutions[request.key] = resolution }
       for name in [request.key, request.ref].compactMap({ $0 }) {
@@ -57,9 +69,14 @@ public struct TransferRehearsal {
     return view
   }
 
-  private mutating func remember(_ fold: TransferFold, _ remembers: (String) -> Bool) {
+  private mutating func remember(
+    _ fold: TransferFold, _ view: LedgerView, _ remembers: (String) -> Bool
+  ) {
     let (updated, created) = fold.changedAssets
-    for (key, asset) in updated + created { assets[key] = asset }
+    for (key, asset) in updated + created {
+      assets[key] = asset
+      wallets[key.wallet] = view.wallets[key.wallet]
+    }
     for transfer in fold.transfers {
       if let original = transfer.ref, transfer.status == .posted {
         reversed[original, default: 0] += transfer.amount
