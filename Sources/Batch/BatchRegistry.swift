@@ -84,9 +84,9 @@ public struct BatchRegistry {
     on conflict (sha256) do update set
       path = excluded.path,
       -- Both cases: the round was over before this process began.
-      started_at = case when b.finished_at <= clock_timestamp() - $5 * interval '1 millisecond'
+      started_at = case when b.finished_at <= clock_timestamp() - $5::bigint * interval '1 millisecond'
         then excluded.started_at else b.started_at end,
-      finished_at = case when b.finished_at <= clock_timestamp() - $5 * interval '1 millisecond'
+      finished_at = case when b.finished_at <= clock_timestamp() - $5::bigint * interval '1 millisecond'
         then null else b.finished_at end
     returning started_at
     """, parameters: [.text, .text, .text, .int8, .int8, .timestamptz], columns: [.timestamptz])
@@ -96,7 +96,7 @@ public struct BatchRegistry {
     select
       (select started_at from ironforge.batches
        where sha256 = $1
-         and (finished_at is null or finished_at > clock_timestamp() - $2 * interval '1 millisecond')),
+         and (finished_at is null or finished_at > clock_timestamp() - $2::bigint * interval '1 millisecond')),
       date_trunc('milliseconds', clock_timestamp())
     """, parameters: [.text, .int8], columns: [.timestamptz, .timestamptz])
 

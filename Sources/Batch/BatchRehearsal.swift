@@ -30,7 +30,7 @@ struct BatchRehearsal {
           if !result.isOlder { result.transferID = nil }
           return result
         }
-        for (row, result) in zip(rows, results) { tally.add(row, result) }
+        for index in rows.indices { tally.add(rows[index], results[index]) }
         if let atomic {
           try atomic.tell(rows, results)
         } else {

@@ -152,7 +152,7 @@ public final class BatchRun {
     try makePass(plan, round: round).run { requests, meanwhile in
       try carry(requests, meanwhile)
     } tell: { rows, results in
-      for (row, result) in zip(rows, results) { tally.add(row, result) }
+      for index in rows.indices { tally.add(rows[index], results[index]) }
       try files.write(rows, results, isReferred: plan.keys.matters)
       count(tally.rows)
     }

@@ -25,7 +25,7 @@ final class OutcomeFiles {
   /// - Throws: `output_failed`.
   func write(_ rows: [BatchRow], _ results: [RowResult], isReferred: (String) -> Bool) throws {
     try outcome?.write { out in
-      for (row, result) in zip(rows, results) { Self.append(row, result, to: &out) }
+      for index in rows.indices { Self.append(rows[index], results[index], to: &out) }
     }
     FaultPoint.midOutcome.reach()
     guard let retry else { return }
@@ -75,20 +75,20 @@ final class OutcomeFiles {
   private static func append(_ row: BatchRow, _ result: RowResult, to out: inout [UInt8]) {
     out.append(contentsOf: String(row.line).utf8)
     out.append(CSV.separator)
-    CSV.append(row.shownKey.utf8, to: &out)
+    CSV.append(row.shownKey, to: &out)
     out.append(CSV.separator)
     out.append(contentsOf: result.code.name.utf8)
     out.append(CSV.separator)
     if let id = result.transferID { out.append(contentsOf: id.description.utf8) }
     out.append(CSV.separator)
-    if !result.code.isSuccess { CSV.append(result.message.utf8, to: &out) }
+    if !result.code.isSuccess { CSV.append(result.message, to: &out) }
     out.append(contentsOf: CSV.lineEnd)
   }
 
   private static func append(_ fields: [String], to out: inout [UInt8]) {
     for (index, field) in fields.enumerated() {
       if index > 0 { out.append(CSV.separator) }
-      CSV.append(field.utf8, to: &out)
+      CSV.append(field, to: &out)
     }
     out.append(contentsOf: CSV.lineEnd)
   }

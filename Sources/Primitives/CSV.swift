@@ -6,17 +6,20 @@ public enum CSV {
   public static let lineEnd: [UInt8] = [0x0D, 0x0A]
 
   /// Appends one field, in quotes where it needs them.
-  public static func append(_ field: some Collection<UInt8>, to out: inout [UInt8]) {
-    guard field.contains(where: { needsQuotes($0) }) else {
-      out.append(contentsOf: field)
-      return
+  public static func append(_ field: String, to out: inout [UInt8]) {
+    var field = field
+    field.withUTF8 { bytes in
+      guard bytes.contains(where: { needsQuotes($0) }) else {
+        out.append(contentsOf: bytes)
+        return
+      }
+      out.append(quote)
+      for byte in bytes {
+        if byte == quote { out.append(byte) }
+        out.append(byte)
+      }
+      out.append(quote)
     }
-    out.append(quote)
-    for byte in field {
-      if byte == quote { out.append(byte) }
-      out.append(byte)
-    }
-    out.append(quote)
   }
 
   private static let quote = UInt8(ascii: "\"")

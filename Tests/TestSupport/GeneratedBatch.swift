@@ -46,7 +46,7 @@ public struct GeneratedBatch: Sendable {
       ]
       for (index, field) in fields.enumerated() {
         if index > 0 { out.append(CSV.separator) }
-        CSV.append(field.utf8, to: &out)
+        CSV.append(field, to: &out)
       }
       out += CSV.lineEnd
     }

@@ -123,7 +123,7 @@ struct CSVEncoder: RowEncoder {
   private func write(_ cells: [String], to out: inout [UInt8]) {
     for (index, cell) in cells.enumerated() {
       if index > 0 { out.append(CSV.separator) }
-      CSV.append(cell.utf8, to: &out)
+      CSV.append(cell, to: &out)
     }
     out += CSV.lineEnd
   }
