@@ -136,6 +136,9 @@ public enum JobStatements {
     update ironforge.job_runs
     set state = case when state = 'cancelled' or (state = 'paused' and $3 = 'interrupted') then state else $3 end,
       error_code = $4, error_message = $5, throttled_by = null, throttle_detail = null,
+      -- What was estimated is known now.
+      total = case when $3 = 'done' and not is_total_exact then done else total end,
+      is_total_exact = is_total_exact or $3 = 'done',
       rows_per_second = case when $3 = 'done'
         then done / greatest(extract(epoch from clock_timestamp() - created_at)::float8, 0.001)
         else rows_per_second end,

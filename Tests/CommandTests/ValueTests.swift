@@ -62,4 +62,12 @@ import Testing
     meter.total = 0
     #expect(meter.line(at: 5) == "loading  7  0/s")
   }
+
+  /// What an earlier process did says nothing of the speed of this one.
+  @Test func progressOfWorkThatIsContinuedHasItsOwnRate() {
+    var meter = ProgressMeter(label: "sql", total: 1000, doneBefore: 800, start: 0)
+    _ = meter.update(done: 850, note: "paused", at: 5_000_000_000)
+    #expect(meter.line(at: 5_000_000_000) == "sql  85 %  850/1000  10/s  15 s left  (paused)")
+    #expect(meter.event(at: 5_000_000_000, isLast: true)["progress"]?["note"] == "paused")
+  }
 }

@@ -38,7 +38,7 @@ struct JobStatusView: Renderable {
       lines.append("throttled  \(throttle): \(run.throttleDetail ?? "")")
     }
     if let message = run.errorMessage { lines.append("error      \(message)") }
-    lines.append("owner      \(run.owner)\(run.isOwned ? "" : " (gone)")")
+    lines.append("owner      \(run.owner)\(run.isOwned || run.state.isFinal ? "" : " (gone)")")
     lines.append("created    \(run.createdAt)")
     if let finished = run.finishedAt { lines.append("finished   \(finished)") }
     lines = lines.map { terminalSafe($0) }
@@ -107,6 +107,9 @@ struct JobRow: TableRow {
 struct JobPlanView: Renderable {
   let plan: JobPlan
 
+  /// The most characters of a line of the server's plan.
+  private static let widthMax = 160
+
   private var options: [(key: String, value: String)] { plan.options.sorted { $0.key < $1.key } }
 
   var json: JSON {
@@ -129,7 +132,9 @@ struct JobPlanView: Renderable {
       "rows         \(plan.isExact ? "" : "about ")\(plan.rows)",
       "chunks       \(plan.chunks) of \(plan.chunkSize) rows, \(plan.concurrency) at a time",
     ]
-    if !plan.details.isEmpty { lines += [""] + plan.details }
+    // A plan repeats the keys of the chunk: in whole they stand in JSON.
+    let details = plan.details.map { $0.count > Self.widthMax ? $0.prefix(Self.widthMax) + "…" : $0 }
+    if !details.isEmpty { lines += [""] + details }
     lines += ["", "Nothing was written."]
     return lines.map { terminalSafe($0, keepingLineBreaks: true) }.joined(separator: "\n")
   }

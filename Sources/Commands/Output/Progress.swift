@@ -74,14 +74,13 @@ struct ProgressMeter: Sendable {
 
   func event(at now: Int64, isLast: Bool) -> JSON {
     let tenth = { (value: Double) in (value * 10).rounded() / 10 }
-    return [
-      "progress": [
-        "label": .string(label), "done": .integer(done), "total": total.map(JSON.integer) ?? .null,
-        "rate": .number(tenth(perSecond(at: now))),
-        "eta_seconds": secondsLeft(at: now).map { .number(tenth($0)) } ?? .null, "note": .optional(note),
-        "finished": .bool(isLast),
-      ]
+    var members: [(key: String, value: JSON)] = [
+      ("label", .string(label)), ("done", .integer(done)), ("total", total.map(JSON.integer) ?? .null),
+      ("rate", .number(tenth(perSecond(at: now)))),
+      ("eta_seconds", secondsLeft(at: now).map { .number(tenth($0)) } ?? .null),
     ]
+    if let note { members.append(("note", .string(note))) }
+    return ["progress": .object(members + [("finished", .bool(isLast))])]
   }
 }
 
