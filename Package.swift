@@ -40,6 +40,7 @@ let package = Package(
     layer("Postgres", ["CLibpq", "ConnectionPool", "Primitives"]),
     layer("Redis", ["CHiredis", "ConnectionPool", "Primitives"]),
     layer("Ledger", ["Wallet", "Postgres", "Primitives"]),
+    layer("Batch", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
     layer("Jobs", ["Postgres", "Primitives"]),
     layer("Configuration", ["Primitives"]),
@@ -54,14 +55,14 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations", "Sandbox",
-        "Wallet", "Postgres", "Primitives",
+        "Batch", "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations",
+        "Sandbox", "Wallet", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: ["Sandbox", "Postgres", "Migrations", "Primitives"],
+      dependencies: ["Sandbox", "Postgres", "Migrations", "Primitives", "Wallet"],
       path: "Tests/TestSupport", swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives"]),
     tests("WalletTests", ["Wallet"]),
@@ -69,8 +70,11 @@ let package = Package(
     tests("PostgresTests", ["Postgres", "Migrations"]),
     tests("RedisTests", ["Redis"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
-    tests("LedgerTests", ["Ledger", "Fixtures", "Jobs", "Migrations", "Postgres", "Primitives", "Wallet"]),
+    tests(
+      "LedgerTests",
+      ["Batch", "Ledger", "Fixtures", "Jobs", "Migrations", "Postgres", "Primitives", "Wallet"]),
     tests("MigrationsTests", ["Migrations", "Postgres"]),
+    tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
     tests("ConfigurationTests", ["Configuration", "Primitives"]),
     tests("SandboxTests", ["Sandbox"]),

@@ -10,6 +10,18 @@ extension Ledger {
     try session.query(TransferStatements.lock(keys.map(\.wallet), keys.map(\.currency)))
   }
 
+  /// The assets that requests have to do with, those of transfers that they refer to among them.
+  public func assets(of requests: [TransferRequest]) throws(PostgresError) -> [AssetKey] {
+    var chunk = TransferChunk(requests: requests)
+    if chunk.hasReferences { try chunk.refer(to: session.query(chunk.finding())) }
+    return chunk.lockOrder
+  }
+
+  /// Locks assets in the order in which they are given, which must be their own.
+  public func lock(_ assets: some Collection<AssetKey>) throws(PostgresError) {
+    try session.query(TransferStatements.lock(assets.map(\.wallet), assets.map(\.currency)))
+  }
+
   /// Carries requests out, one after another, inside the transaction that is open. Nothing is tried again, and
   /// nothing has happened before the caller's COMMIT; `TransferProcessor` is for requests that stand alone.
   ///

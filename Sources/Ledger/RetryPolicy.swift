@@ -21,18 +21,18 @@ public struct RetryPolicy: Sendable {
 
 /// The waits between attempts: they double from 5 ms to 2 s, and a random half of each is left out, so that
 /// processes that failed together do not come back together.
-struct Backoff {
+public struct Backoff {
   private let deadline: Deadline
   private var attemptsLeft: Int
   private var milliseconds: Int64 = 5
 
-  init(_ policy: RetryPolicy) {
+  public init(_ policy: RetryPolicy) {
     deadline = .after(policy.budget)
     attemptsLeft = policy.attempts - 1
   }
 
   /// Sleeps before the next attempt; false where there is none.
-  mutating func wait() -> Bool {
+  public mutating func wait() -> Bool {
     guard attemptsLeft > 0, !deadline.hasPassed else { return false }
     attemptsLeft -= 1
     usleep(UInt32(Int64.random(in: milliseconds / 2...milliseconds) * 1000))

@@ -7,6 +7,8 @@ struct TransferChunk {
   let requests: [TransferRequest]
   /// The stored transfers that requests refer to, as far as `finding` found them.
   private(set) var referents: [Referent] = []
+  /// Assets of transfers that are stored nowhere, in a rehearsal.
+  private var furtherAssets: [AssetKey] = []
 
   /// What is known of a transfer before it is locked; none of it ever changes.
   struct Referent {
@@ -48,7 +50,7 @@ struct TransferChunk {
 
   /// The distinct assets in lock order. Requests that name no wallet, or the same one twice, touch none.
   var lockOrder: [AssetKey] {
-    var keys = Set(referents.flatMap(\.sides))
+    var keys = Set(referents.flatMap(\.sides) + furtherAssets)
     for request in requests {
       guard let from = request.from, let to = request.to, from != to else { continue }
       keys.insert(AssetKey(wallet: from, currency: request.currency))
@@ -56,6 +58,9 @@ struct TransferChunk {
     }
     return keys.sorted()
   }
+
+  /// Takes further assets into account.
+  mutating func add(sides: [AssetKey]) { furtherAssets += sides }
 
   /// The statement that locks the chunk's assets.
   func locking() -> BoundStatement { assets(TransferStatements.lock) }

@@ -37,7 +37,26 @@ public final class TransferProcessor {
 
   /// The ids of wallets that people named; see `Ledger.identifiers(of:)`.
   public func identifiers(of references: [WalletReference]) throws -> [WalletReference: Identifier] {
-    try Ledger(openSession()).identifiers(of: references)
+    try withSession { try Ledger($0).identifiers(of: references) }
+  }
+
+  /// Lends the session to something that may be done twice, such as a read. It is done again over a new connection
+  /// when the one that was in use is lost.
+  public func withSession<T>(_ body: (Session) throws -> T) throws -> T {
+    var isConnected = session != nil
+    var backoff = Backoff(policy)
+    while true {
+      do {
+        let session = try openSession()
+        isConnected = true
+        return try body(session)
+      } catch let error as PostgresError {
+        if let session, session.isOpen { session.rollback() } else { session = nil }
+        guard isConnected, error.endsSession || error.isTransient, !shouldStop(), backoff.wait() else {
+          throw error
+        }
+      }
+    }
   }
 
   /// Carries out requests as if they were sent one after another, all in one transaction.
@@ -247,6 +266,11 @@ public struct OutcomeUnknown: Failure {
   public let key: String?
   /// What happened to the connection.
   public let reason: PostgresError
+
+  public init(key: String?, reason: PostgresError) {
+    self.key = key
+    self.reason = reason
+  }
 
   public var code: String { "outcome_unknown" }
   public var message: String {

@@ -58,11 +58,13 @@ extension Ledger {
     "select address, id from wallets where address = any($1)",
     parameters: [.textArray], columns: [.text, .uuid])
 
+  // Two descents of an index for each name, whatever the planner thinks of the tables: LIMIT keeps them from becoming a
+  // join that reads all wallets of a user.
   static let findWalletsByName = Statement(
     """
-    select u.email, w.name, w.id
+    select r.email, r.name, w.id
     from unnest($1::text[], $2::text[]) as r (email, name)
-    join users u on u.email = r.email
-    join wallets w on w.user_id = u.id and w.name = r.name
+    cross join lateral (select id from users where email = r.email limit 1) u
+    cross join lateral (select id from wallets where user_id = u.id and name = r.name limit 1) w
     """, parameters: [.textArray, .textArray], columns: [.text, .text, .uuid])
 }

@@ -2,15 +2,16 @@
 ///
 /// Lines end in LF or CRLF. A field may be quoted; inside, quotes are doubled and lines may end. A byte order mark at
 /// the start is dropped and empty lines are skipped. What the format leaves open is refused and never guessed: a
-/// quote inside an unquoted field, text behind a closing quote, a lone CR, NUL.
-struct CSVParser {
+/// quote inside an unquoted field, text behind a closing quote, a lone CR, NUL. Whether the text is UTF-8 is for the
+/// caller to see, field by field.
+public struct CSVParser {
   /// The largest record, in bytes: whoever forgets a closing quote gets an error, and memory stays bounded.
-  static let recordSizeMax = 1 << 20
+  public static let recordSizeMax = 1 << 20
   /// The most fields of a record.
-  static let fieldCountMax = 1000
+  public static let fieldCountMax = 1000
 
   /// The line, from 1, on which the last record began.
-  private(set) var line = 1
+  public private(set) var line = 1
   private let name: String
   private let read: (UnsafeMutableRawBufferPointer) throws -> Int
   private var buffer = [UInt8](repeating: 0, count: 128 * 1024)
@@ -27,16 +28,16 @@ struct CSVParser {
   /// - Parameters:
   ///   - name: the file, for errors.
   ///   - read: fills the front of the buffer and returns how many bytes it did; 0 at the end.
-  init(name: String, read: @escaping (UnsafeMutableRawBufferPointer) throws -> Int) {
+  public init(name: String, read: @escaping (UnsafeMutableRawBufferPointer) throws -> Int) {
     self.name = name
     self.read = read
   }
 
   /// How many fields the last record has.
-  var fieldCount: Int { fieldEnds.count }
+  public var fieldCount: Int { fieldEnds.count }
 
-  /// One field of the last record.
-  func field(_ index: Int) -> ArraySlice<UInt8> {
+  /// One field of the last record, without quotes.
+  public func field(_ index: Int) -> ArraySlice<UInt8> {
     record[(index == 0 ? 0 : fieldEnds[index - 1])..<fieldEnds[index]]
   }
 
@@ -44,7 +45,7 @@ struct CSVParser {
   ///
   /// - Returns: false at the end.
   /// - Throws: `InputError`, and what `read` throws.
-  mutating func next() throws -> Bool {
+  public mutating func next() throws -> Bool {
     if isAtStart { try skipByteOrderMark() }
     repeat {
       record.removeAll(keepingCapacity: true)
@@ -52,7 +53,7 @@ struct CSVParser {
       line = currentLine
       guard try peek() != nil else { return false }
       while try readField() {}
-    } while fieldEnds == [0]
+    } while fieldEnds.count == 1 && record.isEmpty
     return true
   }
 
@@ -87,18 +88,7 @@ struct CSVParser {
   private mutating func readPlain() throws {
     while try peek() != nil {
       let start = position
-      var stop: UInt8?
-      while position < limit {
-        let byte = buffer[position]
-        if byte <= Self.comma {
-          switch byte {
-          case Self.comma, Self.lineFeed, Self.carriageReturn, Self.quote, 0: stop = byte
-          default: break
-          }
-          if stop != nil { break }
-        }
-        position += 1
-      }
+      let stop = scan { $0 <= Self.comma && Self.endsPlainField($0) }
       try keep(start..<position)
       switch stop {
       case nil: continue
@@ -113,20 +103,15 @@ struct CSVParser {
   private mutating func readQuoted() throws {
     while try peek() != nil {
       let start = position
-      var stop: UInt8?
-      while position < limit {
-        let byte = buffer[position]
-        if byte == Self.lineFeed { currentLine += 1 }
-        if byte == Self.quote || byte == 0 {
-          stop = byte
-          break
-        }
-        position += 1
-      }
+      let stop = scan { $0 <= Self.quote && ($0 == Self.quote || $0 == Self.lineFeed || $0 == 0) }
       try keep(start..<position)
       switch stop {
       case nil: continue
       case 0: throw error("it holds a NUL byte")
+      case Self.lineFeed:
+        try keep(position..<position + 1)
+        position += 1
+        currentLine += 1
       default:
         position += 1
         guard try peek() == Self.quote else { return }
@@ -135,6 +120,25 @@ struct CSVParser {
       }
     }
     throw error("a quoted field is not closed")
+  }
+
+  /// Moves on to the next byte in the buffer that `isStop` accepts, and returns it; nil at the buffer's end.
+  @inline(__always)
+  private mutating func scan(_ isStop: (UInt8) -> Bool) -> UInt8? {
+    let (start, end) = (position, limit)
+    let (stop, place) = buffer.withUnsafeBufferPointer { bytes -> (UInt8?, Int) in
+      for place in start..<end where isStop(bytes[place]) { return (bytes[place], place) }
+      return (nil, end)
+    }
+    position = place
+    return stop
+  }
+
+  private static func endsPlainField(_ byte: UInt8) -> Bool {
+    switch byte {
+    case comma, lineFeed, carriageReturn, quote, 0: true
+    default: false
+    }
   }
 
   private mutating func keep(_ range: Range<Int>) throws {

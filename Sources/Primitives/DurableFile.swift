@@ -88,6 +88,12 @@ public final class DurableFile {
 
   deinit { discard() }
 
+  /// Whether nobody has seen what was written so far; false for a pipe, a terminal or a device.
+  public var canBeDiscarded: Bool {
+    if case .direct = place { return false }
+    return true
+  }
+
   /// Lets `body` append bytes, and writes when enough have come together.
   ///
   /// - Throws: `output_failed`, as when the disk is full; and what `body` throws.

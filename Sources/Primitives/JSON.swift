@@ -6,6 +6,8 @@ public enum JSON: Sendable, Equatable {
   case integer(Int64)
   /// A finite number; anything else is written as `null`, which JSON has instead.
   case number(Double)
+  /// A number as it was written, digit by digit: what `init(parsing:)` makes of all of them.
+  case decimal(String)
   case string(String)
   case array([JSON])
   case object([(key: String, value: JSON)])
@@ -16,6 +18,7 @@ public enum JSON: Sendable, Equatable {
     case (.bool(let x), .bool(let y)): x == y
     case (.integer(let x), .integer(let y)): x == y
     case (.number(let x), .number(let y)): x == y
+    case (.decimal(let x), .decimal(let y)): x == y
     case (.string(let x), .string(let y)): x == y
     case (.array(let x), .array(let y)): x == y
     case (.object(let x), .object(let y)): x.elementsEqual(y) { $0.key == $1.key && $0.value == $1.value }
@@ -62,6 +65,7 @@ extension JSON: CustomStringConvertible {
     case .integer(let value): out.append(contentsOf: String(value).utf8)
     case .number(let value):
       out.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
+    case .decimal(let digits): out.append(contentsOf: digits.utf8)
     case .string(let value): Self.quote(value, to: &out)
     case .array(let values):
       out.append(UInt8(ascii: "["))

@@ -18,6 +18,7 @@ struct Layers {
     "Postgres": ["CLibpq", "ConnectionPool", "Primitives"],
     "Redis": ["CHiredis", "ConnectionPool", "Primitives"],
     "Ledger": ["Wallet", "Postgres", "Primitives"],
+    "Batch": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Migrations": ["Postgres", "Primitives"],
     // Knows no wallet: jobs on the ledger are made above it.
     "Jobs": ["Postgres", "Primitives"],
@@ -26,7 +27,8 @@ struct Layers {
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations", "Sandbox",
+      "Batch", "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations",
+      "Sandbox",
       "Wallet",
       "Postgres", "Primitives", "ArgumentParser",
     ],

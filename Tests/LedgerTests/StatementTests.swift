@@ -1,3 +1,4 @@
+import Batch
 import FoundationEssentials
 import Fixtures
 import Jobs
@@ -11,7 +12,8 @@ import Testing
 @Suite struct StatementTests {
   /// The statements of every target that has any, as the program itself lists them.
   private static let lists: [(target: String, statements: [Statement])] = [
-    ("Fixtures", FixtureStatements.all), ("Jobs", JobStatements.all), ("Ledger", Ledger.statements),
+    ("Batch", BatchRegistry.statements), ("Fixtures", FixtureStatements.all), ("Jobs", JobStatements.all),
+    ("Ledger", Ledger.statements),
     ("Migrations", MigrationStatements.all),
     (
       "Postgres",

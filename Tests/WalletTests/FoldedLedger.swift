@@ -112,6 +112,3 @@ struct ComparableOutcome: Equatable {
     stored = transfer
   }
 }
-
-/// An identifier that is easy to read in a failure.
-func wallet(_ number: UInt64) -> Identifier { Identifier(high: 0xA, low: number) }

@@ -99,11 +99,13 @@ final class Progress: Sendable {
       ProgressMeter(label: label, total: total, doneBefore: doneBefore, start: monotonicNanoseconds()))
   }
 
-  /// `done` items are done, counted from the start; `note` says what holds the work up.
-  func update(done: Int64, note: String? = nil) {
+  /// `done` items are done, counted from the start; `total` where it became known only now; `note` says what holds the
+  /// work up.
+  func update(done: Int64, total: Int64? = nil, note: String? = nil) {
     guard mode != .none else { return }
     let now = monotonicNanoseconds()
     meter.withLock { meter in
+      if let total { meter.total = total }
       let interval = mode == .json ? ProgressMeter.delay : ProgressMeter.interval
       guard meter.update(done: done, note: note, at: now, interval: interval) else { return }
       switch mode {

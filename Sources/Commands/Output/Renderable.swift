@@ -72,7 +72,7 @@ extension JSON {
     switch self {
     case .null: ""
     case .string(let text): text
-    case .bool, .integer, .number, .array, .object: description
+    case .bool, .integer, .number, .decimal, .array, .object: description
     }
   }
 }

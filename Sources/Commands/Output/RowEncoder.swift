@@ -122,19 +122,10 @@ struct CSVEncoder: RowEncoder {
 
   private func write(_ cells: [String], to out: inout [UInt8]) {
     for (index, cell) in cells.enumerated() {
-      if index > 0 { out.append(UInt8(ascii: ",")) }
-      guard cell.utf8.contains(where: { [0x22, 0x2C, 0x0A, 0x0D].contains($0) }) else {
-        out += cell.utf8
-        continue
-      }
-      out.append(UInt8(ascii: "\""))
-      for byte in cell.utf8 {
-        if byte == UInt8(ascii: "\"") { out.append(byte) }
-        out.append(byte)
-      }
-      out.append(UInt8(ascii: "\""))
+      if index > 0 { out.append(CSV.separator) }
+      CSV.append(cell, to: &out)
     }
-    out += "\r\n".utf8
+    out += CSV.lineEnd
   }
 }
 

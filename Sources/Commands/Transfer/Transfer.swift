@@ -16,9 +16,11 @@ struct TransferCommand: ParsableCommand {
         ironforge transfer --from bank@example.com/main --to ada@example.com/main --amount 12.50 --currency USD
         ironforge transfer resolve 01939bb7-9d52-7000-8000-000000000000
         ironforge transfer list --wallet ada@example.com/main
+        ironforge transfer batch payouts.csv --outcome outcome.csv
       """,
     subcommands: [
-      TransferSend.self, TransferHold.self, TransferCapture.self, TransferVoid.self, TransferReverse.self,
+      TransferSend.self, TransferBatch.self, TransferHold.self, TransferCapture.self, TransferVoid.self,
+      TransferReverse.self,
       TransferResolve.self, TransferShow.self, TransferList.self,
     ],
     defaultSubcommand: TransferSend.self)

@@ -1,8 +1,8 @@
-import Primitives
-import Wallet
+public import Primitives
+public import Wallet
 
 /// SPEC section 2.1 in the plainest way: amounts as text until the last step.
-func naiveAmount(_ text: String, scale: Int) -> Result<Int128, ResultCode> {
+public func naiveAmount(_ text: String, scale: Int) -> Result<Int128, ResultCode> {
   let parts = text.split(separator: ".", omittingEmptySubsequences: false)
   let isPlain = parts.allSatisfy { part in !part.isEmpty && part.allSatisfy { "0123456789".contains($0) } }
   guard parts.count <= 2, isPlain else { return .failure(.amountInvalid) }
@@ -18,13 +18,24 @@ func naiveAmount(_ text: String, scale: Int) -> Result<Int128, ResultCode> {
 
 /// SPEC sections 2.4 and 2.6 written down a second time, as a list of questions asked one request after another. Slow,
 /// and without a thought for chunks, locks or databases: what `TransferFold` is compared with. Nothing expires in it.
-struct PlainLedger {
-  struct Answer: Equatable {
-    var code: ResultCode
-    var replayed = false
-    var status: TransferStatus?
-    var fromAfter: Int128?
-    var toAfter: Int128?
+public struct PlainLedger {
+  public struct Answer: Equatable {
+    public var code: ResultCode
+    public var replayed = false
+    public var status: TransferStatus?
+    public var fromAfter: Int128?
+    public var toAfter: Int128?
+
+    public init(
+      code: ResultCode, replayed: Bool = false, status: TransferStatus? = nil, fromAfter: Int128? = nil,
+      toAfter: Int128? = nil
+    ) {
+      self.code = code
+      self.replayed = replayed
+      self.status = status
+      self.fromAfter = fromAfter
+      self.toAfter = toAfter
+    }
   }
 
   /// What is known of a transfer, by its key.
@@ -49,14 +60,14 @@ struct PlainLedger {
     let original: String?
   }
 
-  var standings: [Identifier: LedgerView.Standing]
-  var scales: [String: Int]
-  private(set) var balances: [AssetKey: Int128] = [:]
-  private(set) var held: [AssetKey: Int128] = [:]
+  public var standings: [Identifier: LedgerView.Standing]
+  public var scales: [String: Int]
+  public private(set) var balances: [AssetKey: Int128] = [:]
+  public private(set) var held: [AssetKey: Int128] = [:]
   private var bookings: [String: Booking] = [:]
   private var memories: [String: Memory] = [:]
 
-  init(standings: [Identifier: LedgerView.Standing], scales: [String: Int]) {
+  public init(standings: [Identifier: LedgerView.Standing], scales: [String: Int]) {
     self.standings = standings
     self.scales = scales
   }
@@ -67,7 +78,7 @@ struct PlainLedger {
     return memory.booking
   }
 
-  mutating func send(_ request: TransferRequest) -> Answer {
+  public mutating func send(_ request: TransferRequest) -> Answer {
     if let first = memories[request.key] { return repeated(request, first) }
     let isSequel = [.capture, .void, .reverse].contains(request.kind)
     let originalKey = isSequel ? booking(named: request.ref) : nil
