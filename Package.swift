@@ -56,8 +56,7 @@ let package = Package(
       "Commands",
       [
         "Batch", "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations",
-        "Sandbox",
-        "Wallet", "Postgres", "Primitives",
+        "Sandbox", "Wallet", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
@@ -74,8 +73,8 @@ let package = Package(
     tests(
       "LedgerTests",
       ["Batch", "Ledger", "Fixtures", "Jobs", "Migrations", "Postgres", "Primitives", "Wallet"]),
-    tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),
     tests("MigrationsTests", ["Migrations", "Postgres"]),
+    tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
     tests("ConfigurationTests", ["Configuration", "Primitives"]),
     tests("SandboxTests", ["Sandbox"]),

@@ -13,9 +13,9 @@ struct BatchPlan {
   /// Reads the file and checks that it can be told apart into rows.
   ///
   /// - Throws: `InputError` with the first place where it cannot; what the source throws.
-  init(of source: BatchSource) throws {
+  init(of source: BatchSource, limits: RepeatedKeys.Limits = RepeatedKeys.Limits()) throws {
     format = try source.format()
-    var keys = RepeatedKeys()
+    var keys = RepeatedKeys(limits: limits)
     var rows = 0
     var hasDerivedKeys = false
     try Self.read(source, format) { row in
@@ -52,7 +52,7 @@ struct BatchPlan {
     _ source: BatchSource, _ format: BatchFormat, rows: Int, _ keys: inout RepeatedKeys
   ) throws {
     // A row has two words at most.
-    let count = rows / RepeatedKeys.wordsMax * 2 + 1
+    let count = rows / keys.limits.wordsMax * 2 + 1
     for part in 0..<count {
       keys.begin(part: part, of: count)
       try read(source, format) { keys.note($0) }
@@ -60,7 +60,7 @@ struct BatchPlan {
     guard keys.isOverfull else { return }
     throw SimpleFailure(
       .malformedInput, code: "input_repeats_keys",
-      message: "\(source.name): more than \(RepeatedKeys.keysMax) keys stand there more than once",
+      message: "\(source.name): more than \(keys.limits.keysMax) keys stand there more than once",
       hint: "split the file")
   }
 

@@ -7,12 +7,17 @@
 ///
 /// Words are told apart by 64 bits of a hash with a random seed.
 struct RepeatedKeys {
-  /// 8 MiB of filter: sixteen bits a word for four million of them, which makes a mistake with one in a thousand.
-  private static let filterBits: UInt64 = 1 << 26
-  /// For how many words the filter is made.
-  static let wordsMax = 4_000_000
-  /// The most keys that are kept.
-  static let keysMax = 1 << 20
+  /// How much memory it may take.
+  struct Limits {
+    /// 8 MiB of filter: sixteen bits a word for four million of them, which makes a mistake with one in a thousand.
+    var filterBits: UInt64 = 1 << 26
+    /// For how many words the filter is made.
+    var wordsMax = 4_000_000
+    /// The most keys that are kept.
+    var keysMax = 1 << 20
+  }
+  let limits: Limits
+
   /// Tells a `ref` from a key in the filter.
   private static let refSalt: UInt64 = 0x9E37_79B9_7F4A_7C15
 
@@ -29,6 +34,8 @@ struct RepeatedKeys {
   /// Whether there were more keys than are kept.
   private(set) var isOverfull = false
 
+  init(limits: Limits = Limits()) { self.limits = limits }
+
   /// Looks at the next row.
   mutating func note(_ row: RowText) {
     if !row[.key].isEmpty { note(key: row[.key]) }
@@ -40,7 +47,7 @@ struct RepeatedKeys {
     guard hash % partCount == part, !isOverfull else { return }
     let wasReferredTo = hasRefs && contains(hash ^ Self.refSalt)
     if insert(hash) || wasReferredTo { repeated.insert(hash) }
-    if repeated.count > Self.keysMax { isOverfull = true }
+    if repeated.count > limits.keysMax { isOverfull = true }
   }
 
   private mutating func note(ref: ArraySlice<UInt8>) {
@@ -49,12 +56,12 @@ struct RepeatedKeys {
     hasRefs = true
     if contains(hash) { referred.insert(hash) }
     insert(hash ^ Self.refSalt)
-    if referred.count > Self.keysMax { isOverfull = true }
+    if referred.count > limits.keysMax { isOverfull = true }
   }
 
   /// Begins to look at one part of all words; what was found in earlier parts is kept.
   mutating func begin(part: Int, of count: Int) {
-    if part == 0 { self = RepeatedKeys() }
+    if part == 0 { self = RepeatedKeys(limits: limits) }
     self.part = UInt64(part)
     partCount = UInt64(count)
     filter = []
@@ -93,15 +100,15 @@ struct RepeatedKeys {
   // MARK: The filter
 
   /// Three bits by double hashing (Kirsch and Mitzenmacher, 2006).
-  private static func bit(_ index: UInt64, _ hash: UInt64) -> (word: Int, mask: UInt64) {
-    let bit = (hash &+ index &* (hash >> 32 | 1)) % filterBits
+  private func bit(_ index: UInt64, _ hash: UInt64) -> (word: Int, mask: UInt64) {
+    let bit = (hash &+ index &* (hash >> 32 | 1)) % limits.filterBits
     return (Int(bit / 64), 1 << (bit % 64))
   }
 
   private func contains(_ hash: UInt64) -> Bool {
     if filter.isEmpty { return false }
     return (0..<3 as Range<UInt64>).allSatisfy { index in
-      let (word, mask) = Self.bit(index, hash)
+      let (word, mask) = bit(index, hash)
       return filter[word] & mask != 0
     }
   }
@@ -109,10 +116,10 @@ struct RepeatedKeys {
   /// Returns whether it was there already, as far as the filter can tell.
   @discardableResult
   private mutating func insert(_ hash: UInt64) -> Bool {
-    if filter.isEmpty { filter = [UInt64](repeating: 0, count: Int(Self.filterBits / 64)) }
+    if filter.isEmpty { filter = [UInt64](repeating: 0, count: Int(limits.filterBits / 64)) }
     var wasThere = true
     for index in 0..<3 as Range<UInt64> {
-      let (word, mask) = Self.bit(index, hash)
+      let (word, mask) = bit(index, hash)
       if filter[word] & mask == 0 {
         wasThere = false
         filter[word] |= mask

@@ -1,3 +1,4 @@
+import Primitives
 import TestSupport
 import Testing
 
@@ -43,6 +44,22 @@ import Testing
     // Only a key that stands behind its reference is awaited; one that no row has is none of this file's.
     #expect(keys.isAwaited("late"))
     #expect(!keys.isAwaited("a") && !keys.isAwaited("elsewhere") && !keys.matters("elsewhere"))
+  }
+
+  /// A file with more rows than the filter is made for is read again, a part of its keys at a time.
+  @Test func aLongFileIsLookedAtInParts() throws {
+    let limits = RepeatedKeys.Limits(filterBits: 1 << 10, wordsMax: 60, keysMax: 40)
+    let directory = try TemporaryDirectory("batch")
+    func plan(repeating count: Int) throws -> BatchPlan {
+      let rows = (0..<2000).map { "k\($0),a,b,1,USD\n" } + (0..<count).map { "k\($0),a,b,1,USD\n" }
+      let path = try directory.write("key,from,to,amount,currency\n" + rows.joined(), to: "f")
+      return try BatchPlan(of: try BatchSource(path), limits: limits)
+    }
+    let keys = try plan(repeating: 5).keys
+    #expect((0..<5).allSatisfy { keys.isAwaited("k\($0)") })
+    #expect((0..<2000).count { keys.isAwaited("k\($0)") } < 25)
+    let failure = #expect(throws: SimpleFailure.self) { try plan(repeating: 100) }
+    #expect(failure?.code == "input_repeats_keys" && failure?.kind == .malformedInput)
   }
 
   @Test func aKeyIsTakenOnce() {

@@ -287,6 +287,27 @@ import Testing
     }
   }
 
+  /// Somebody holds a wallet for longer than `lock_timeout`: a batch is more patient than a single transfer, and not
+  /// for ever.
+  @Test func aLockThatIsHeldIsWaitedForThreeTimes() async throws {
+    let directory = try TemporaryDirectory("batch")
+    let file = try directory.write("from,to,amount,currency\n\(Self.bank),\(Self.main),1,USD\n", to: "f.csv")
+    let env = ["IRONFORGE_DATABASE_LOCK_TIMEOUT_SECS": "1"]
+    try await withTown { town in
+      #expect(try await town.send("first").exitCode == 0)
+      let lock = try Session(connecting: ConnectionString(town.database.url))
+      try lock.simple("begin; select from assets for update")
+      let given = try await town.run("transfer", "batch", file, "--json", env: env)
+      #expect(given.exitCode == 75 && value("code", in: given.stderr) == "lock_timeout", "\(given)")
+      async let patient = town.run("transfer", "batch", file, "--json", env: env)
+      try await Task.sleep(for: .milliseconds(1500))
+      try lock.simple("rollback")
+      let done = try await patient
+      #expect(done.exitCode == 0 && value("created", in: done.stdout) == "1", "\(done)")
+      #expect(try await town.balance("main") == "2.00")
+    }
+  }
+
   @Test func aSignalEndsItBetweenTwoChunks() async throws {
     let directory = try TemporaryDirectory("batch")
     let rows = (1...4000).map { _ in ",\(Self.bank),\(Self.main),1,USD\n" }.joined()
