@@ -7,6 +7,9 @@ rows=${ROWS:-200000}
 rows_memory=${ROWS_MEMORY:-1000000}
 wallets=${WALLETS:-10000}
 
+# "database … does not exist, skipping" is no news.
+export PGOPTIONS="-c client_min_messages=warning"
+
 # The URL of another database of the same server: the sandbox's own with its name replaced.
 url_of() { echo "${IRONFORGE_DATABASE_URL/\/\/\/ironforge?/\/\/\/$1?}"; }
 
@@ -34,13 +37,13 @@ fresh() {
 # `rate ROWS COMMAND…`: rows a second of a whole process.
 rate() {
   local start=${EPOCHREALTIME/[.,]/}
-  "${@:2}" >/dev/null || { echo "failed ($?): ${*:2}" >&2; exit 1; }
+  ("${@:2}" >/dev/null) || { echo "failed ($?): ${*:2}" >&2; exit 1; }
   awk -v n="$1" -v us=$((${EPOCHREALTIME/[.,]/} - start)) 'BEGIN { printf "%d\n", n * 1e6 / us }'
 }
 
-# `batch FILE DATABASE`: the command as it is, without an option that makes it faster.
+# `batch FILE DATABASE`: the command as it is, without an option that makes it faster. To be run in a process of its own.
 batch() {
-  "$ironforge" transfer batch "$1" --outcome outcome.csv --quiet --json --database-url "$(url_of "$2")" >batch.json
+  exec "$ironforge" transfer batch "$1" --outcome outcome.csv --quiet --json --database-url "$(url_of "$2")"
 }
 
 # Every row must have been carried out, and the ledger must be sound, or the figures mean nothing.
@@ -53,7 +56,7 @@ check() {
 
 # The most memory that a process ever had, in kB: the kernel keeps the peak, and the last look before its end is taken.
 peak_memory() {
-  "$@" &
+  ("$@" >/dev/null) &
   local process=$! peak=0 now
   while now=$(awk '/^VmHWM/ { print $2 }' "/proc/$process/status" 2>/dev/null) && [[ -n $now ]]; do
     peak=$now
