@@ -53,11 +53,15 @@ create table public.hold_resolutions (
   created_at timestamptz not null
 );
 
+-- Sessions keep the plans of these functions. One that was made while a table was small reads it whole, and would do so
+-- for each of the hundred thousand rows of a batch that fills it; hence enable_seqscan.
+
 -- A key is used once, in transfers or in hold_resolutions. A row that is stored in transfers and taken out again at
 -- once makes use of its unique index: it is refused where the key is taken, it waits for a transaction that is about
 -- to take it, and one that comes later waits for us; that one is then refused by the triggers below.
 create function ironforge.reserve_key() returns trigger
 language plpgsql
+set enable_seqscan = off
 as $$
 declare
   reserved uuid := ironforge.uuid_v7();
@@ -76,6 +80,7 @@ create trigger hold_resolutions_key before insert on public.hold_resolutions
 
 create or replace function ironforge.check_transfer() returns trigger
 language plpgsql
+set enable_seqscan = off
 as $$
 begin
   if not exists (select from public.wallets w where w.id = new.from_wallet_id)
@@ -110,6 +115,7 @@ create trigger transfers_integrity after insert on public.transfers
 
 create or replace function ironforge.check_transactions() returns trigger
 language plpgsql
+set enable_seqscan = off
 as $$
 declare
   broken record;
