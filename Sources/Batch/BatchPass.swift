@@ -114,7 +114,7 @@ final class BatchPass {
     var requests: [TransferRequest] = []
     requests.reserveCapacity(chunk.rows.count)
     for row in chunk.rows where row.fault == nil {
-      requests.append(row.request { text in Identifier(text) ?? names.find(text) })
+      requests.append(row.request { names.find($0) })
     }
     return requests
   }
@@ -122,8 +122,8 @@ final class BatchPass {
   private func lookUp(_ chunk: BatchChunk) throws {
     var unknown: [String: WalletReference] = [:]
     for row in chunk.rows where row.namesWallets {
-      for text in [row.from, row.to] where unknown[text] == nil && Identifier(text) == nil {
-        if names.find(text) == nil { unknown[text] = WalletReference(text) }
+      for wallet in [row.from, row.to] where wallet.id == nil && unknown[wallet.text] == nil {
+        if names.find(wallet.text) == nil { unknown[wallet.text] = WalletReference(wallet.text) }
       }
     }
     if unknown.isEmpty { return }

@@ -13,14 +13,26 @@ struct BatchRow {
   let fault: String?
   let kind: TransferKind
   /// The wallets as they are written; empty where there is none.
-  let from: String
-  let to: String
+  let from: NamedWallet
+  let to: NamedWallet
   let amount: String
   let currency: String
   let ref: String?
   let expires: String
   let lifetime: Duration?
   let memo: String?
+
+  /// A wallet as it is named in a row.
+  struct NamedWallet {
+    let text: String
+    /// Where the text is an id; any other is to be looked up.
+    let id: Identifier?
+
+    init(_ bytes: ArraySlice<UInt8>) {
+      text = String(decoding: bytes, as: UTF8.self)
+      id = Identifier(utf8: bytes)
+    }
+  }
 
   /// Whether its wallets are to be looked up.
   var namesWallets: Bool { fault == nil && !kind.isSequel }
@@ -37,8 +49,8 @@ struct BatchRow {
     // A malformed key is shown as it is, as far as it can be.
     key = hasOwnKey ? String(decoding: ownKey, as: UTF8.self) : makeKey(line)
     kind = Self.kind(text[.kind]) ?? .transfer
-    from = text.string(.from)
-    to = text.string(.to)
+    from = NamedWallet(text[.from])
+    to = NamedWallet(text[.to])
     amount = text.string(.amount)
     currency = text.string(.currency)
     ref = Self.optional(text, .ref)
@@ -88,13 +100,13 @@ struct BatchRow {
   }
 
   /// The request, with its wallets looked up.
-  func request(_ wallet: (String) -> Identifier?) -> TransferRequest {
+  func request(_ find: (String) -> Identifier?) -> TransferRequest {
     if kind.isSequel {
       return TransferRequest(
         key: key, kind: kind, amount: amount.isEmpty ? nil : amount, ref: ref, memo: memo)
     }
     return TransferRequest(
-      key: key, kind: kind, from: wallet(from), to: wallet(to), amount: amount, currency: currency,
-      lifetime: lifetime, memo: memo)
+      key: key, kind: kind, from: from.id ?? find(from.text), to: to.id ?? find(to.text), amount: amount,
+      currency: currency, lifetime: lifetime, memo: memo)
   }
 }

@@ -35,7 +35,8 @@ final class OutcomeFiles {
       try retry.write { out in
         Self.append(
           [
-            Self.nextKey(row.key), row.kind == .transfer ? "" : row.kind.rawValue, row.from, row.to,
+            Self.nextKey(row.key), row.kind == .transfer ? "" : row.kind.rawValue, row.from.text,
+            row.to.text,
             row.amount,
             row.currency, ref ?? "", row.expires, row.memo ?? "",
           ], to: &out)

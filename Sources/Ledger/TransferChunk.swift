@@ -7,8 +7,8 @@ struct TransferChunk {
   let requests: [TransferRequest]
   /// The stored transfers that requests refer to, as far as `finding` found them.
   private(set) var referents: [Referent] = []
-  /// Assets of transfers that are stored nowhere, in a rehearsal.
-  private var furtherAssets: [AssetKey] = []
+  /// The distinct assets in lock order. Requests that name no wallet, or the same one twice, touch none.
+  private(set) var lockOrder: [AssetKey] = []
 
   /// What is known of a transfer before it is locked; none of it ever changes.
   struct Referent {
@@ -21,6 +21,7 @@ struct TransferChunk {
 
   init(requests: [TransferRequest]) {
     self.requests = requests
+    lockOrder = Self.lockOrder(requests)
   }
 
   /// Whether requests refer to transfers, which are to be found before the locks.
@@ -46,11 +47,11 @@ struct TransferChunk {
             AssetKey(wallet: try row.decode(4), currency: currency),
           ]))
     }
+    add(sides: referents.flatMap(\.sides))
   }
 
-  /// The distinct assets in lock order. Requests that name no wallet, or the same one twice, touch none.
-  var lockOrder: [AssetKey] {
-    var keys = Set(referents.flatMap(\.sides) + furtherAssets)
+  private static func lockOrder(_ requests: [TransferRequest]) -> [AssetKey] {
+    var keys = Set<AssetKey>(minimumCapacity: requests.count * 2)
     for request in requests {
       guard let from = request.from, let to = request.to, from != to else { continue }
       keys.insert(AssetKey(wallet: from, currency: request.currency))
@@ -59,8 +60,10 @@ struct TransferChunk {
     return keys.sorted()
   }
 
-  /// Takes further assets into account.
-  mutating func add(sides: [AssetKey]) { furtherAssets += sides }
+  /// Takes further assets into account: those of transfers that are referred to.
+  mutating func add(sides: [AssetKey]) {
+    if !sides.isEmpty { lockOrder = Set(lockOrder + sides).sorted() }
+  }
 
   /// The statement that locks the chunk's assets.
   func locking() -> BoundStatement { assets(TransferStatements.lock) }

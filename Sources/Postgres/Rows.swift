@@ -1,4 +1,5 @@
 internal import CLibpq
+public import Primitives
 
 /// The result of one statement: its rows, held by libpq until the last reference goes away.
 public final class Rows {
@@ -59,6 +60,11 @@ public struct Row {
   ///
   /// - Throws: `PostgresError.decoding` when there is no such column, when it has a type that `T` cannot be read
   ///   from, when it is NULL, or when the value does not fit `T`.
+  @_specialize(where T == Identifier)
+  @_specialize(where T == Int128)
+  @_specialize(where T == Int64)
+  @_specialize(where T == String)
+  @_specialize(where T == Timestamp)
   public func decode<T: PostgresDecodable>(_ column: Int, as type: T.Type = T.self) throws(PostgresError) -> T
   {
     guard let value = try decodeIfPresent(column, as: type) else {
@@ -70,6 +76,11 @@ public struct Row {
   /// The value of a column, or nil where it is NULL.
   ///
   /// - Throws: as `decode` does, except for NULL.
+  @_specialize(where T == Identifier)
+  @_specialize(where T == Int128)
+  @_specialize(where T == Int64)
+  @_specialize(where T == String)
+  @_specialize(where T == Timestamp)
   public func decodeIfPresent<T: PostgresDecodable>(
     _ column: Int, as type: T.Type = T.self
   ) throws(PostgresError) -> T? {

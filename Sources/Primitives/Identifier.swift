@@ -32,6 +32,12 @@ public struct Identifier: Hashable, Sendable, Comparable, CustomStringConvertibl
     self = parsed
   }
 
+  /// Parses `8-4-4-4-12` hexadecimal digits in ASCII, in either case; nil for anything else.
+  public init?(utf8 text: ArraySlice<UInt8>) {
+    guard let parsed = text.withUnsafeBufferPointer({ Self.parse($0) }) else { return nil }
+    self = parsed
+  }
+
   private static func parse(_ text: UnsafeBufferPointer<UInt8>) -> Identifier? {
     guard text.count == 36 else { return nil }
     var high: UInt64 = 0
