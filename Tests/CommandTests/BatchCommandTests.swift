@@ -344,4 +344,33 @@ import Testing
       #expect(chunks == [["3"]])
     }
   }
+
+  /// Several batches run side by side, unless they say that they want to be alone.
+  @Test func onlyWithLockWaitIsThereOneAtATime() async throws {
+    try await withTown { town in
+      let directory = try TemporaryDirectory("batch")
+      let file = try directory.write(Self.header + "a,\(Self.bank),\(Self.main),1,USD,\n", to: "f.csv")
+      let (pipe, metrics) = (directory.file("pipe"), directory.file("batch.prom"))
+      #expect(mkfifo(pipe, 0o600) == 0)
+      let end = open(pipe, O_RDWR)
+      let holder = try await Ironforge.start(
+        ["transfer", "batch", pipe, "--lock-wait", "0"], env: ["IRONFORGE_DATABASE_URL": town.database.url])
+      let held = "select from pg_locks where locktype = 'advisory' and granted"
+      let deadline = Deadline.after(.seconds(30))
+      while try await town.database.sql(held) == [], !deadline.hasPassed {
+        try await Task.sleep(for: .milliseconds(10))
+      }
+      let busy = try await town.run("transfer", "batch", file, "--lock-wait", "0", "--json")
+      #expect(busy.exitCode == 75 && value("code", in: busy.stderr) == "run_lock_busy", "\(busy)")
+      let free = try await town.run("transfer", "batch", file, "--metrics-file", metrics, "--jitter", "0")
+      #expect(free.exitCode == 0, "\(free)")
+      let text = String(decoding: try contents(of: metrics), as: UTF8.self)
+      #expect(text.contains(#"ironforge_last_run_items{command="transfer batch"} 1"#), "\(text)")
+      // A pipe that stays silent can be left.
+      try holder.signal(SIGTERM)
+      let left = try await holder.finish()
+      #expect(left.exitCode == 143, "\(left)")
+      close(end)
+    }
+  }
 }

@@ -6,7 +6,7 @@ import Primitives
 import Wallet
 
 /// `ironforge transfer batch`.
-struct TransferBatch: IronforgeCommand {
+struct TransferBatch: CronCommand {
   static let configuration = CommandConfiguration(
     commandName: "batch",
     abstract: "Carry out a file of transfers, exactly once.",
@@ -24,7 +24,8 @@ struct TransferBatch: IronforgeCommand {
       outcome file is that of one uninterrupted run. Several processes may run the same file at once. A malformed \
       row is refused as row_malformed and the rest goes on; a file that cannot be told apart into rows is refused \
       (65) before any money moves. When rows without keys were paid and the file was edited before the batch was \
-      finished, it is refused (4): put the original back, or say --as-new-batch.
+      finished, it is refused (4): put the original back, or say --as-new-batch. Only with --lock-wait one batch runs \
+      at a time.
 
       EXIT CODES: 0 all rows are done; 3 some were refused (they are listed); 4 nothing was carried out (--atomic, or \
       an edited file); 5 the outcome of a chunk is unknown, 69 the database is gone, 130 and 143 it was stopped: run \
@@ -65,7 +66,12 @@ struct TransferBatch: IronforgeCommand {
   @Flag(help: "Carry out a file that was edited after a run of it was cut short, as a batch of its own.")
   var asNewBatch = false
 
+  @OptionGroup(title: "For cron") var cron: CronOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
+
+  var runName: String { "transfer batch" }
+  /// Several batches may run at once, of the same file as well: the keys keep them apart. Who wants one at a time says so.
+  var lockName: String? { cron.lockWait == nil ? nil : runName }
 
   func validate() throws {
     if let chunkSize, !(1...10_000).contains(chunkSize) {
@@ -97,6 +103,7 @@ struct TransferBatch: IronforgeCommand {
       progress.finish()
       throw stopped(error, context)
     }
+    context.itemCount = Int64(report.tally.rows)
     let view = BatchReportView(report: report, command: self)
     try context.output.render(view)
     try context.output.flush()
