@@ -1,5 +1,5 @@
 internal import CLibpq
-public import Primitives
+internal import Primitives
 
 /// The result of one statement: its rows, held by libpq until the last reference goes away.
 public final class Rows {
