@@ -53,18 +53,21 @@ final class BatchPass {
   /// - Throws: `BatchStopped`; what the source, `carry` and `tell` throw. Chunks before are done then.
   func run(carry: Carrier, tell: @escaping Listener) throws {
     var next = try readChunk()
+    var ahead: [TransferRequest]?
     var told: (rows: [BatchRow], results: [RowResult])?
     while !next.isEmpty {
       if shouldStop() { throw BatchStopped() }
       let chunk = cut(next)
-      let requests = try prepare(chunk)
+      let requests = try ahead ?? prepare(chunk)
+      ahead = nil
       var failure: (any Error)?
       var hasRead = false
       func work() {
         hasRead = true
         do {
           if let told { try tell(told.rows, told.results) }
-          next = try self.readChunk()
+          next = try readChunk()
+          ahead = prepareAhead(next)
         } catch {
           failure = error
         }
@@ -88,7 +91,8 @@ final class BatchPass {
       let chunk = try readChunk()
       if chunk.isEmpty { return }
       if shouldStop() { throw BatchStopped() }
-      try body(try requests(chunk))
+      try lookUp(chunk)
+      try body(requests(chunk))
     }
   }
 
@@ -103,14 +107,19 @@ final class BatchPass {
   }
 
   private func prepare(_ chunk: BatchChunk) throws -> [TransferRequest] {
-    var requests = try requests(chunk)
+    try lookUp(chunk)
+    var requests = requests(chunk)
     try hideLaterTransfers(&requests)
     return requests
   }
 
-  /// The requests of a chunk, with their wallets looked up.
-  private func requests(_ chunk: BatchChunk) throws -> [TransferRequest] {
-    try lookUp(chunk)
+  /// The requests of a chunk for which nothing is to be asked of the server; nil for any other.
+  private func prepareAhead(_ chunk: BatchChunk) -> [TransferRequest]? {
+    keys.hasRepeated || !unknownNames(chunk).isEmpty ? nil : requests(chunk)
+  }
+
+  /// The requests of a chunk, as far as its wallets are known.
+  private func requests(_ chunk: BatchChunk) -> [TransferRequest] {
     var requests: [TransferRequest] = []
     requests.reserveCapacity(chunk.rows.count)
     for row in chunk.rows where row.fault == nil {
@@ -119,13 +128,18 @@ final class BatchPass {
     return requests
   }
 
-  private func lookUp(_ chunk: BatchChunk) throws {
+  private func unknownNames(_ chunk: BatchChunk) -> [String: WalletReference] {
     var unknown: [String: WalletReference] = [:]
     for row in chunk.rows where row.namesWallets {
       for wallet in [row.from, row.to] where wallet.id == nil && unknown[wallet.text] == nil {
         if names.find(wallet.text) == nil { unknown[wallet.text] = WalletReference(wallet.text) }
       }
     }
+    return unknown
+  }
+
+  private func lookUp(_ chunk: BatchChunk) throws {
+    let unknown = unknownNames(chunk)
     if unknown.isEmpty { return }
     let found = try processor.identifiers(of: Array(Set(unknown.values)))
     for (text, reference) in unknown {

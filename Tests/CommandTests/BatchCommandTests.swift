@@ -225,7 +225,7 @@ import Testing
           ["transfer", "batch", try file("0.01"), "--atomic", "--outcome", outcome, "--json"]
             + (isDryRun ? ["--dry-run"] : []))
         #expect(refused.exitCode == 4 && value("code", in: refused.stderr) == "batch_aborted", "\(refused)")
-        #expect(refused.stderr.contains("1 of the 5 rows were refused"))
+        #expect(refused.stderr.contains("1 of the 5 rows was refused"))
         #expect(
           try CSVFile(outcome).column("code") == [
             "exists", "batch_aborted", "batch_aborted", "batch_aborted", "insufficient_funds",

@@ -140,15 +140,23 @@ import Testing
     let file = try directory.write(text, to: "payouts.csv")
     let expected = try await Self.undisturbed(file, directory.file("alone.csv"), words)
     try await withTown { town in
-      let results = try await withThrowingTaskGroup(of: ProgramResult.self) { group in
-        for number in 0..<4 {
-          group.addTask {
-            try await town.run(
-              ["transfer", "batch", file, "--outcome", directory.file("\(number).csv")] + words)
-          }
-        }
-        return try await group.reduce(into: []) { $0.append($1) }
+      // None gets on before all four are there.
+      let gate = try Session(connecting: ConnectionString(town.database.url))
+      try gate.simple("begin; lock table ironforge.batches")
+      let env = [
+        "IRONFORGE_DATABASE_URL": town.database.url, "IRONFORGE_DATABASE_LOCK_TIMEOUT_SECS": "50",
+      ]
+      var running: [RunningProgram] = []
+      for number in 0..<4 {
+        running.append(
+          try await Ironforge.start(
+            ["transfer", "batch", file, "--outcome", directory.file("\(number).csv")] + words, env: env))
       }
+      try await waitForWaiters(4, town)
+      try gate.simple("rollback")
+      gate.close()
+      var results: [ProgramResult] = []
+      for program in running { results.append(try await program.finish()) }
       #expect(results.allSatisfy { $0.exitCode == (words == ["--atomic"] ? 0 : 3) }, "\(results)")
       let files = try (0..<4).map { try contents(of: directory.file("\($0).csv")) }
       #expect(Set(files).count == 1)

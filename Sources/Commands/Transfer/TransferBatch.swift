@@ -170,7 +170,8 @@ struct TransferBatch: CronCommand {
     let spoilers = tally.rejected - innocent
     return SimpleFailure(
       .refused, code: "batch_aborted",
-      message: "\(spoilers) of the \(tally.rows) rows were refused, so nothing was carried out",
+      message:
+        "\(spoilers) of the \(tally.rows) rows \(spoilers == 1 ? "was" : "were") refused, so nothing was carried out",
       hint: "mend or remove the refused rows, then run the batch again")
   }
 }
@@ -210,7 +211,7 @@ struct BatchReportView: Renderable {
   }
 
   var text: String {
-    let verb = isDryRun ? "Would carry out" : "Carried out"
+    let verb = (isDryRun ? "Would carry out" : "Carried out") + (report.isAborted ? " none of" : "")
     var text =
       "\(verb) \(tally.rows) rows in \(humanDuration(.nanoseconds(report.nanoseconds))) "
       + "(\(Int64(rate)) a second): \(tally.created) created, \(tally.exists) existed, \(tally.rejected) refused."
