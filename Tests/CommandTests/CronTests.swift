@@ -10,14 +10,16 @@ import Testing
 @Suite(.timeLimit(.minutes(3)))
 struct CronTests {
   /// A writer's lock on a table that `ledger verify` reads makes it stay: a run that holds its lock for as long as a test wants.
-  private func withHeldRun(_ town: Town, _ body: (RunningProgram) async throws -> Void) async throws {
+  private func withHeldRun(
+    _ town: Town, _ command: [String] = ["ledger", "verify"], _ body: (RunningProgram) async throws -> Void
+  ) async throws {
     let blocker = try await Program(
       "\(town.database.address.programs)/psql", [town.database.url, "-qf", "-"],
       stdin: "begin; lock table transfers; select pg_advisory_lock(77); select pg_sleep(120);"
     ).start()
     try await wait(town, "select count(*) from pg_locks where objid = 77 and granted and \(Self.here)", "1")
     let holder = try await Ironforge.start(
-      ["ledger", "verify"],
+      command,
       env: ["IRONFORGE_DATABASE_URL": town.database.url, "IRONFORGE_DATABASE_LOCK_TIMEOUT_SECS": "150"])
     try await wait(
       town,
@@ -55,7 +57,7 @@ struct CronTests {
   }
 
   private func metric(_ name: String, in text: String) -> Double? {
-    let start = "ironforge_\(name){command=\"ledger verify\"} "
+    let start = "ironforge_\(name){command=\"ledger verify\",file=\"v.prom\"} "
     let line = text.split(separator: "\n").first { $0.hasPrefix(start) }
     return line.flatMap { Double($0.dropFirst(start.count)) }
   }
@@ -161,6 +163,38 @@ struct CronTests {
       #expect(
         try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["v.prom"],
         "no temporary file is left")
+    }
+  }
+
+  /// Several processes with one file are safe, so a batch takes turns only where that is asked for.
+  @Test func batchesTakeTurnsOnlyWhenAsked() async throws {
+    try await withTown { town in
+      let directory = try TemporaryDirectory("batch")
+      let file = try directory.write(
+        "key,from,to,amount,currency\nk,ada@example.com/bank,ada@example.com/main,1,USD\n", to: "payouts.csv")
+      let batch = ["transfer", "batch", file, "--json"]
+      try await withHeldRun(town, batch + ["--lock-wait", "0"]) { holder in
+        let refused = try await town.run(batch + ["--lock-wait", "0"])
+        #expect(refused.exitCode == 75 && value("code", in: refused.stderr) == "run_lock_busy")
+        #expect(refused.stderr.contains("another run of `transfer batch` is at work"))
+        // Another command has a lock of its own, and meets the table's.
+        let verified = try await town.run(
+          "ledger", "verify", "--json", env: ["IRONFORGE_DATABASE_LOCK_TIMEOUT_SECS": "1"])
+        #expect(verified.exitCode == 75 && value("code", in: verified.stderr) == "lock_timeout")
+        let unasked = try await Ironforge.start(
+          batch + ["--metrics-file", directory.file("v.prom")],
+          env: ["IRONFORGE_DATABASE_URL": town.database.url, "IRONFORGE_DATABASE_LOCK_TIMEOUT_SECS": "150"])
+        try await wait(
+          town,
+          "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+          "2")
+        try await unblock(town)
+        #expect(try await unasked.finish().exitCode == 0)
+        #expect(try await holder.finish().exitCode == 0)
+      }
+      #expect(try await town.balance("main") == "1.00")
+      let metrics = try read(directory)
+      #expect(metrics.contains("ironforge_last_run_items{command=\"transfer batch\",file=\"v.prom\"} 1\n"))
     }
   }
 

@@ -7,7 +7,8 @@ import Testing
 @Suite struct RunMetricsTests {
   private func run(_ exitCode: Int32, at microseconds: Int64 = 1_763_869_200_000_123) -> RunMetrics {
     RunMetrics(
-      command: "ledger verify", end: Timestamp(microseconds: microseconds), nanoseconds: 1_500_000_999,
+      command: "ledger verify", file: "v.prom", end: Timestamp(microseconds: microseconds),
+      nanoseconds: 1_500_000_999,
       exitCode: exitCode, items: 42)
   }
 
@@ -16,19 +17,19 @@ import Testing
       run(0).text(previous: "anything") == """
         # HELP ironforge_last_success_timestamp_seconds When the command last ended with exit code 0, Unix time; 0 for never.
         # TYPE ironforge_last_success_timestamp_seconds gauge
-        ironforge_last_success_timestamp_seconds{command="ledger verify"} 1763869200.000123
+        ironforge_last_success_timestamp_seconds{command="ledger verify",file="v.prom"} 1763869200.000123
         # HELP ironforge_last_run_timestamp_seconds When the command last ended, Unix time.
         # TYPE ironforge_last_run_timestamp_seconds gauge
-        ironforge_last_run_timestamp_seconds{command="ledger verify"} 1763869200.000123
+        ironforge_last_run_timestamp_seconds{command="ledger verify",file="v.prom"} 1763869200.000123
         # HELP ironforge_last_run_duration_seconds How long the last run worked, without waiting for its turn.
         # TYPE ironforge_last_run_duration_seconds gauge
-        ironforge_last_run_duration_seconds{command="ledger verify"} 1.500000
+        ironforge_last_run_duration_seconds{command="ledger verify",file="v.prom"} 1.500000
         # HELP ironforge_last_run_exit_code The exit code of the last run.
         # TYPE ironforge_last_run_exit_code gauge
-        ironforge_last_run_exit_code{command="ledger verify"} 0
+        ironforge_last_run_exit_code{command="ledger verify",file="v.prom"} 0
         # HELP ironforge_last_run_items How many things the last run dealt with: rows, transfers, checks.
         # TYPE ironforge_last_run_items gauge
-        ironforge_last_run_items{command="ledger verify"} 42
+        ironforge_last_run_items{command="ledger verify",file="v.prom"} 42
 
         """)
   }
@@ -40,30 +41,39 @@ import Testing
     }
     #expect(
       text.contains(
-        "\nironforge_last_success_timestamp_seconds{command=\"ledger verify\"} 1763869200.000123\n"))
+        "\nironforge_last_success_timestamp_seconds{command=\"ledger verify\",file=\"v.prom\"} 1763869200.000123\n"
+      ))
     #expect(
-      text.contains("\nironforge_last_run_timestamp_seconds{command=\"ledger verify\"} 2000000000.000000\n"))
-    #expect(text.contains("\nironforge_last_run_exit_code{command=\"ledger verify\"} 10\n"))
+      text.contains(
+        "\nironforge_last_run_timestamp_seconds{command=\"ledger verify\",file=\"v.prom\"} 2000000000.000000\n"
+      ))
+    #expect(text.contains("\nironforge_last_run_exit_code{command=\"ledger verify\",file=\"v.prom\"} 10\n"))
   }
 
   /// Nothing, another command's metrics, and what somebody's editor left behind.
   @Test(arguments: [
     "", "ironforge_last_success_timestamp_seconds{command=\"other\"} 5\n",
-    "ironforge_last_success_timestamp_seconds{command=\"ledger verify\"} soon\n",
-    "ironforge_last_success_timestamp_seconds{command=\"ledger verify\"} NaN\n",
-    "ironforge_last_success_timestamp_seconds{command=\"ledger verify\"} 5 6\n",
-    "ironforge_last_success_timestamp_seconds{command=\"ledger verify\"}", "\u{0}\n\r\n\u{FFFD}",
+    "ironforge_last_success_timestamp_seconds{command=\"ledger verify\",file=\"v.prom\"} soon\n",
+    "ironforge_last_success_timestamp_seconds{command=\"ledger verify\",file=\"v.prom\"} NaN\n",
+    "ironforge_last_success_timestamp_seconds{command=\"ledger verify\",file=\"v.prom\"} 5 6\n",
+    "ironforge_last_success_timestamp_seconds{command=\"ledger verify\",file=\"v.prom\"}",
+    "\u{0}\n\r\n\u{FFFD}",
   ])
   func withoutAnEarlierSuccessThereIsNone(previous: String) {
     let text = run(1).text(previous: previous)
-    #expect(text.contains("\nironforge_last_success_timestamp_seconds{command=\"ledger verify\"} 0\n"))
+    #expect(
+      text.contains(
+        "\nironforge_last_success_timestamp_seconds{command=\"ledger verify\",file=\"v.prom\"} 0\n"))
   }
 
   @Test func labelsAreEscaped() {
     let metrics = RunMetrics(
-      command: "a\"b\\c\nd", end: Timestamp(microseconds: 1), nanoseconds: 0, exitCode: 0, items: 0)
+      command: "a\"b\\c\nd", file: "\"", end: Timestamp(microseconds: 1), nanoseconds: 0, exitCode: 0,
+      items: 0)
     let text = metrics.text(previous: "")
-    #expect(text.contains(#"_exit_code{command="a\"b\\c\nd"} 0"#))
-    #expect(text.contains("ironforge_last_success_timestamp_seconds{command=\"a\\\"b\\\\c\\nd\"} 0.000001\n"))
+    #expect(text.contains(#"_exit_code{command="a\"b\\c\nd",file="\""} 0"#))
+    #expect(
+      text.contains(
+        "ironforge_last_success_timestamp_seconds{command=\"a\\\"b\\\\c\\nd\",file=\"\\\"\"} 0.000001\n"))
   }
 }

@@ -32,7 +32,8 @@ final class CronRun {
   func end(exitCode: Int32) {
     if let metrics {
       let run = RunMetrics(
-        command: command.runName, end: .now(), nanoseconds: monotonicNanoseconds() - start,
+        command: command.runName, file: metrics.name, end: .now(),
+        nanoseconds: monotonicNanoseconds() - start,
         exitCode: exitCode,
         items: context.itemCount)
       do throws(SimpleFailure) {

@@ -4,6 +4,8 @@ import Primitives
 /// The file of `--metrics-file`. A reader sees the old text or the new one, never a part.
 struct MetricsFile {
   let path: String
+  /// Without its directory.
+  var name: String { String(path[(path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex)...]) }
 
   /// A file that others filled is not read further than this.
   private static let sizeMax = 64 * 1024

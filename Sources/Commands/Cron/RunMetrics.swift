@@ -4,6 +4,9 @@ import Primitives
 struct RunMetrics: Equatable {
   /// The label that tells commands apart.
   let command: String
+  /// The label that tells runs of one command apart, for two databases or two tables: node_exporter refuses two files
+  /// with one series. The name of the metrics file without its directory.
+  let file: String
   /// The moment of the run's end.
   let end: Timestamp
   /// How long the work took, without the waits before it.
@@ -35,9 +38,11 @@ struct RunMetrics: Equatable {
   }
 
   private func series(_ name: String) -> String {
-    let label = command.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing(
-      "\n", with: "\\n")
-    return "\(name){command=\"\(label)\"}"
+    "\(name){command=\"\(escaped(command))\",file=\"\(escaped(file))\"}"
+  }
+
+  private func escaped(_ label: String) -> String {
+    label.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
   }
 
   /// The value of an earlier run, as it stands there; nil for what is no number.

@@ -21,7 +21,8 @@ struct TransferBatch: CronCommand {
       SHA-256 and its line: the same file is always the same set of keys.
 
       Run it again after anything that cut it short, kill -9 included: what is done is not done twice, and the \
-      outcome file is that of one uninterrupted run. Several processes may run the same file at once. A malformed \
+      outcome file is that of one uninterrupted run. Several processes may run the same file at once; with \
+      --lock-wait, be it 0, batches of one database take turns instead, and one that gets none exits 75. A malformed \
       row is refused as row_malformed and the rest goes on; a file that cannot be told apart into rows is refused \
       (65) before any money moves. When rows without keys were paid and the file was edited before the batch was \
       finished, it is refused (4): put the original back, or say --as-new-batch. Only with --lock-wait one batch runs \
@@ -85,6 +86,11 @@ struct TransferBatch: CronCommand {
     }
   }
 
+  var runName: String { "transfer batch" }
+
+  /// Batches at the same time are safe, since rows have keys. Only who asks for it waits for others.
+  var lockName: String? { cron.lockWait == nil ? nil : runName }
+
   func run(in context: CommandContext) throws {
     let signals = context.signals
     let shouldStop = { @Sendable in signals.received != nil }
@@ -97,7 +103,10 @@ struct TransferBatch: CronCommand {
     let progress = context.progress(dryRun ? "rehearsing" : "transferring")
     let report: BatchReport
     do {
-      report = try batch.run { done, total in progress.update(done: Int64(done), total: Int64(total)) }
+      report = try batch.run { done, total in
+        progress.update(done: Int64(done), total: Int64(total))
+        context.itemCount = Int64(done)
+      }
       progress.finish()
     } catch let error as BatchInterrupted where error.reason == nil {
       progress.finish()
