@@ -14,6 +14,7 @@ struct AtomicBatch {
 
   /// Assets that one statement locks.
   private static let lockCount = 10_000
+  /// Rows that are carried out in one step of the transaction, where nobody says how many.
   private static let chunkSize = 2000
 
   /// - Returns: the tally, and when the round began; nil where nothing was carried out.
@@ -56,7 +57,7 @@ struct AtomicBatch {
     // Under the locks: whoever carried out the same file before has committed.
     let (joined, now) = try registry.current(plan.digest, age: processAge())
     var identifiers = IdentifierGenerator()
-    let size = ChunkSize(fixed: Self.chunkSize)
+    let size = ChunkSize(fixed: batch.options.chunkSize ?? Self.chunkSize)
     try batch.makePass(plan, round: joined, transactionStart: now, size: size).run { requests, meanwhile in
       let outcomes = try Ledger(session).post(requests, identifiers: &identifiers)
       meanwhile()

@@ -130,7 +130,7 @@ import Testing
   }
 
   /// The money moves once, and all four say the same.
-  @Test(arguments: [["--chunk-size", "5"], [], ["--atomic"]])
+  @Test(arguments: [["--chunk-size", "5"], [], ["--atomic"], ["--atomic", "--chunk-size", "3"]])
   func fourProcessesAtOnceAreOneRun(words: [String]) async throws {
     let directory = try TemporaryDirectory("batch")
     let text = Self.rows.split(separator: "\n").filter { line in

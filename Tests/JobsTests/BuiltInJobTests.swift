@@ -99,7 +99,8 @@ import Testing
       // What waited found nothing left unfinished, and began anew.
       #expect(try await shop.counts() == [["2", "300"]])
       let metrics = try String(contentsOfFile: directory.file("j.prom"), encoding: .utf8)
-      #expect(metrics.contains(#"ironforge_last_run_items{command="job run sql",file="j.prom"} 300"#), "\(metrics)")
+      #expect(
+        metrics.contains(#"ironforge_last_run_items{command="job run sql",file="j.prom"} 300"#), "\(metrics)")
       #expect(metrics.contains(#"ironforge_last_run_exit_code{command="job run sql",file="j.prom"} 0"#))
     }
   }

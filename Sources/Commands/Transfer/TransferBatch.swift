@@ -25,8 +25,7 @@ struct TransferBatch: CronCommand {
       --lock-wait, be it 0, batches of one database take turns instead, and one that gets none exits 75. A malformed \
       row is refused as row_malformed and the rest goes on; a file that cannot be told apart into rows is refused \
       (65) before any money moves. When rows without keys were paid and the file was edited before the batch was \
-      finished, it is refused (4): put the original back, or say --as-new-batch. Only with --lock-wait one batch runs \
-      at a time.
+      finished, it is refused (4): put the original back, or say --as-new-batch.
 
       EXIT CODES: 0 all rows are done; 3 some were refused (they are listed); 4 nothing was carried out (--atomic, or \
       an edited file); 5 the outcome of a chunk is unknown, 69 the database is gone, 130 and 143 it was stopped: run \
@@ -54,7 +53,7 @@ struct TransferBatch: CronCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Rows a transaction, 1 to 10000; chosen by itself if neither this nor batch.chunk_size is set.",
+      "Rows a transaction (with --atomic: rows a step of it), 1 to 100000; chosen by itself if neither this nor batch.chunk_size is set.",
       valueName: "n"))
   var chunkSize: Int?
 
@@ -70,19 +69,15 @@ struct TransferBatch: CronCommand {
   @OptionGroup(title: "For cron") var cron: CronOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  var runName: String { "transfer batch" }
-  /// Several batches may run at once, of the same file as well: the keys keep them apart. Who wants one at a time says so.
-  var lockName: String? { cron.lockWait == nil ? nil : runName }
+  /// What a chunk may be: its rows are in memory, and their wallets locked, all at once.
+  private static let chunkSizes = 1...100_000
 
   func validate() throws {
-    if let chunkSize, !(1...10_000).contains(chunkSize) {
-      throw ValidationError("--chunk-size must be from 1 to 10000.")
+    if let chunkSize, !Self.chunkSizes.contains(chunkSize) {
+      throw ValidationError("--chunk-size must be from 1 to \(Self.chunkSizes.upperBound).")
     }
     if let outcome, outcome == retryFile {
       throw ValidationError("--outcome and --retry-file must be two files.")
-    }
-    if atomic, chunkSize != nil {
-      throw ValidationError("--atomic is one transaction; it takes no --chunk-size.")
     }
   }
 
@@ -136,7 +131,7 @@ struct TransferBatch: CronCommand {
     if let setting = Setting.all.first(where: { $0.name == "batch.chunk_size" }),
       chunkSize == nil, configuration.origin(of: setting) != .default
     {
-      options.chunkSize = min(configuration.values.batch.chunkSize, 10_000)
+      options.chunkSize = min(configuration.values.batch.chunkSize, Self.chunkSizes.upperBound)
     }
     options.isAtomic = atomic
     options.isDryRun = dryRun
