@@ -364,7 +364,8 @@ import Testing
       let free = try await town.run("transfer", "batch", file, "--metrics-file", metrics, "--jitter", "0")
       #expect(free.exitCode == 0, "\(free)")
       let text = String(decoding: try contents(of: metrics), as: UTF8.self)
-      #expect(text.contains(#"ironforge_last_run_items{command="transfer batch"} 1"#), "\(text)")
+      #expect(
+        text.contains(#"ironforge_last_run_items{command="transfer batch",file="batch.prom"} 1"#), "\(text)")
       // A pipe that stays silent can be left.
       try holder.signal(SIGTERM)
       let left = try await holder.finish()
