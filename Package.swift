@@ -14,8 +14,11 @@ func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: strict)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .testTarget(name: name, dependencies: ["TestSupport"] + dependencies, swiftSettings: strict)
+func tests(
+  _ name: String, _ dependencies: [Target.Dependency] = [], data: [String] = []
+) -> Target {
+  .testTarget(
+    name: name, dependencies: ["TestSupport"] + dependencies, exclude: data, swiftSettings: strict)
 }
 
 // Each package here saves more code than it costs to build:
@@ -39,6 +42,7 @@ let package = Package(
     layer("ConnectionPool", ["Primitives"]),
     layer("Postgres", ["CLibpq", "ConnectionPool", "Primitives"]),
     layer("Redis", ["CHiredis", "ConnectionPool", "Primitives"]),
+    layer("Cache", ["Redis", "ConnectionPool", "Primitives"]),
     layer("Ledger", ["Wallet", "Postgres", "Primitives"]),
     layer("Batch", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
@@ -55,8 +59,8 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Batch", "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations",
-        "Sandbox", "Wallet", "Postgres", "Primitives",
+        "Batch", "Bench", "Cache", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger",
+        "Migrations", "Sandbox", "Wallet", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
@@ -69,6 +73,7 @@ let package = Package(
     tests("ConnectionPoolTests", ["ConnectionPool"]),
     tests("PostgresTests", ["Postgres", "Migrations"]),
     tests("RedisTests", ["Redis"]),
+    tests("CacheTests", ["Cache", "Redis", "Primitives"], data: ["Traces"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
     tests(
       "LedgerTests",

@@ -18,7 +18,7 @@ struct RootCommand: ParsableCommand {
     subcommands: [
       TransferCommand.self, WalletCommand.self, UserCommand.self, CurrencyCommand.self, LedgerCommand.self,
       MigrateCommand.self, FixturesCommand.self, JobCommand.self,
-      SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
+      CacheCommand.self, SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
     ]
   )
 }

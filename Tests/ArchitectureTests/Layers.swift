@@ -17,6 +17,7 @@ struct Layers {
     // Nobody else sees the C libraries.
     "Postgres": ["CLibpq", "ConnectionPool", "Primitives"],
     "Redis": ["CHiredis", "ConnectionPool", "Primitives"],
+    "Cache": ["Redis", "ConnectionPool", "Primitives"],
     "Ledger": ["Wallet", "Postgres", "Primitives"],
     "Batch": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Migrations": ["Postgres", "Primitives"],
@@ -27,10 +28,8 @@ struct Layers {
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Batch", "Bench", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger", "Migrations",
-      "Sandbox",
-      "Wallet",
-      "Postgres", "Primitives", "ArgumentParser",
+      "Batch", "Bench", "Cache", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger",
+      "Migrations", "Sandbox", "Wallet", "Postgres", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],
   ])
