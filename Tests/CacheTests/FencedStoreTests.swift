@@ -1,0 +1,190 @@
+import Primitives
+import Redis
+import TestSupport
+import Testing
+
+@testable import Cache
+
+@Suite(.timeLimit(.minutes(2))) struct FencedStoreTests {
+  private func snapshot(_ text: String, standby: Bool = false) throws -> DatabaseSnapshot {
+    try DatabaseSnapshot(text: text, isFromStandby: standby)
+  }
+
+  private func lease(_ store: FencedStore, _ key: CacheKey, _ session: Session) throws -> FillLease {
+    guard case .granted(let lease) = try store.read(key, in: session) else {
+      throw TestFailure("no lease for \(key)")
+    }
+    return lease
+  }
+
+  private func session(_ server: PrivateRedis) throws -> Session {
+    try Session(connecting: Endpoint(url: server.url), commandTimeout: .seconds(20))
+  }
+
+  @Test func aMissIsLoadedByOneAndReadByAll() async throws {
+    try await withRedis { server in
+      let (store, key) = (try FencedStore(), try CacheKey("user:42"))
+      let session = try session(server)
+      let lease = try lease(store, key, session)
+      #expect(try store.read(key, in: session) == .beingLoaded)
+      let loaded = LoadedValue(.text(#"{"id":42}"#), snapshot: try snapshot("10:10:"))
+      #expect(try store.fill(loaded, under: lease, in: session) == .stored)
+      guard case .value(let value, let timeLeft) = try store.read(key, in: session) else {
+        throw TestFailure("no value")
+      }
+      #expect(value == .text(#"{"id":42}"#))
+      #expect(timeLeft > .seconds(260) && timeLeft <= .seconds(330))
+      // Plain for others, and nothing left beside it.
+      #expect(try session.execute("GET", "user:42").text() == #"{"id":42}"#)
+      #expect(try session.execute("EXISTS", "fence:{user:42}").integer() == 0)
+      // One lease, one fill.
+      #expect(try store.fill(loaded, under: lease, in: session) == .leaseLost)
+    }
+  }
+
+  @Test func anAbsenceIsRememberedForAShortTime() async throws {
+    try await withRedis { server in
+      let (store, key) = (try FencedStore(), try CacheKey("user:0"))
+      let session = try session(server)
+      let absence = LoadedValue(.absent, snapshot: try snapshot("10:10:"))
+      #expect(try store.fill(absence, under: lease(store, key, session), in: session) == .stored)
+      guard case .value(.absent, let timeLeft) = try store.read(key, in: session) else {
+        throw TestFailure("no absence")
+      }
+      #expect(timeLeft <= .seconds(33))
+    }
+  }
+
+  /// Each row: which transaction wrote, what the load saw, and whether it may come in.
+  @Test(
+    arguments: [
+      (7, "10:12:10", false, FillOutcome.stored), (11, "10:12:10", false, .stored),
+      (10, "10:12:10", false, .fenced),
+      (12, "10:12:10", false, .fenced), (99, "100:100:", false, .stored), (100, "99:101:99", false, .stored),
+      (9, "10:12:", true, .stored), (11, "10:12:", true, .fenced),
+      // Beyond the numbers of Lua, and with more digits than the other.
+      (9_007_199_254_740_993, "9007199254740993:9007199254740994:9007199254740993", false, .fenced),
+      (9_007_199_254_740_992, "9007199254740993:9007199254740993:", false, .stored),
+      (9, "10:10:", false, .stored), (10, "9:9:", false, .fenced), (1, "5:20:11,12", false, .stored),
+    ] as [(UInt64, String, Bool, FillOutcome)]) func aFillIsWeighedAgainstTheFences(
+      writer: UInt64, seen: String, standby: Bool, expected: FillOutcome
+    ) async throws
+  {
+    try await withRedis { server in
+      let (store, key) = (try FencedStore(), try CacheKey("wallet:1"))
+      let session = try session(server)
+      try store.fence([key], by: TransactionID(writer), in: session)
+      let lease = try lease(store, key, session)
+      let loaded = LoadedValue(.text("1"), snapshot: try snapshot(seen, standby: standby))
+      // The same rule in Swift.
+      #expect(loaded.snapshot.sees(TransactionID(writer)) == (expected == .stored))
+      let outcome = try store.fill(loaded, under: lease, in: session)
+      #expect(outcome == expected)
+      #expect(try session.execute("EXISTS", "wallet:1").integer() == (expected == .stored ? 1 : 0))
+      // Whatever became of it, the next one may try.
+      if outcome == .fenced { _ = try self.lease(store, key, session) }
+    }
+  }
+
+  @Test func aWriteTakesTheValueAndTheLeaseAway() async throws {
+    try await withRedis { server in
+      let (store, key) = (try FencedStore(), try CacheKey("user:1"))
+      let session = try session(server)
+      let old = LoadedValue(.text("old"), snapshot: try snapshot("10:10:"))
+      _ = try store.fill(old, under: lease(store, key, session), in: session)
+      try store.fence([key], by: TransactionID(10), in: session)
+      #expect(try session.execute("GET", "user:1") == .null)
+      // A load that began before the write comes back after it.
+      let early = try lease(store, key, session)
+      try store.fence([key], by: TransactionID(11), in: session)
+      #expect(try store.fill(old, under: early, in: session) == .leaseLost)
+      #expect(try session.execute("GET", "user:1") == .null)
+      let fresh = LoadedValue(.text("new"), snapshot: try snapshot("12:12:"))
+      #expect(try store.fill(fresh, under: lease(store, key, session), in: session) == .stored)
+    }
+  }
+
+  /// A fill by a load that saw the write leaves the fence for those that did not.
+  @Test func afterAnEvictionALaggingStandbyStaysOut() async throws {
+    try await withRedis { server in
+      let (store, key) = (try FencedStore(), try CacheKey("user:1"))
+      let session = try session(server)
+      try store.fence([key], by: TransactionID(10), in: session)
+      let fresh = LoadedValue(.text("new"), snapshot: try snapshot("11:11:"))
+      #expect(try store.fill(fresh, under: lease(store, key, session), in: session) == .stored)
+      try session.execute("DEL", "user:1")
+      let stale = LoadedValue(.text("old"), snapshot: try snapshot("9:10:", standby: true))
+      #expect(try store.fill(stale, under: lease(store, key, session), in: session) == .fenced)
+    }
+  }
+
+  @Test func manyFencesBecomeOneThatIsNoWeaker() async throws {
+    try await withRedis { server in
+      var settings = StoreSettings()
+      settings.fencesMax = 5
+      let (store, key) = (try FencedStore(settings), try CacheKey("user:1"))
+      let session = try session(server)
+      for number in 1...20 as ClosedRange<UInt64> {
+        try store.fence([key], by: TransactionID(number), in: session)
+      }
+      let fresh = LoadedValue(.text("new"), snapshot: try snapshot("30:30:"))
+      #expect(try store.fill(fresh, under: lease(store, key, session), in: session) == .stored)
+      #expect(
+        try session.execute("HGETALL", "fence:{user:1}").array() == [
+          .string(Array("floor".utf8)), .string(Array("20".utf8)),
+        ])
+      try session.execute("DEL", "user:1")
+      for (seen, expected) in [("20:30:20", FillOutcome.fenced), ("3:30:3", .fenced), ("21:30:25", .stored)] {
+        let load = LoadedValue(.text("x"), snapshot: try snapshot(seen))
+        #expect(try store.fill(load, under: lease(store, key, session), in: session) == expected)
+      }
+    }
+  }
+
+  @Test func livesNeverShrinkAndLeasesEnd() async throws {
+    try await withRedis { server in
+      var short = StoreSettings()
+      (short.fenceLife, short.leaseLife) = (.seconds(10), .milliseconds(50))
+      let (patient, hasty) = (try FencedStore(), try FencedStore(short))
+      let key = try CacheKey("user:1")
+      let session = try session(server)
+      try patient.fence([key], by: TransactionID(1), in: session)
+      try hasty.fence([key], by: TransactionID(2), in: session)
+      #expect(try session.execute("PTTL", "fence:{user:1}").integer() > 500_000)
+      let lost = try lease(hasty, key, session)
+      try await Task.sleep(for: .milliseconds(80))
+      let second = try lease(hasty, key, session)
+      let loaded = LoadedValue(.text("1"), snapshot: try snapshot("5:5:"))
+      #expect(try hasty.fill(loaded, under: lost, in: session) == .leaseLost)
+      try hasty.release(lost, in: session)
+      #expect(try hasty.fill(loaded, under: second, in: session) == .stored)
+      try session.execute("DEL", "user:1")
+      try hasty.release(lease(hasty, key, session), in: session)
+      _ = try lease(hasty, key, session)
+    }
+  }
+
+  @Test func aServerThatLostEverythingRefusesTheLateFill() async throws {
+    try await withRedis { server in
+      let (store, key) = (try FencedStore(), try CacheKey("user:1"))
+      let session = try session(server)
+      let lease = try lease(store, key, session)
+      try await server.stop()
+      try await server.start()
+      let loaded = LoadedValue(.text("1"), snapshot: try snapshot("5:5:"))
+      #expect(try store.fill(loaded, under: lease, in: session) == .leaseLost)
+    }
+  }
+
+  @Test func settingsThatCannotBeAreRefused() throws {
+    for change in [
+      { $0.timeToLive = .zero }, { $0.jitter = 0.6 }, { $0.jitter = .nan }, { $0.fencesMax = 0 },
+      { $0.leaseLife = .seconds(700) },
+    ] as [(inout StoreSettings) -> Void] {
+      var settings = StoreSettings()
+      change(&settings)
+      let error = try #require(throws: SimpleFailure.self) { try FencedStore(settings) }
+      #expect(error.code == "cache_settings_invalid")
+    }
+  }
+}
