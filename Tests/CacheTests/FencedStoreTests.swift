@@ -177,12 +177,13 @@ import Testing
   }
 
   @Test func settingsThatCannotBeAreRefused() throws {
-    for change in [
-      { $0.timeToLive = .zero }, { $0.jitter = 0.6 }, { $0.jitter = .nan }, { $0.fencesMax = 0 },
-      { $0.leaseLife = .seconds(700) },
-    ] as [(inout StoreSettings) -> Void] {
-      var settings = StoreSettings()
-      change(&settings)
+    var broken = Array(repeating: StoreSettings(), count: 5)
+    broken[0].timeToLive = .zero
+    broken[1].jitter = 0.6
+    broken[2].jitter = .nan
+    broken[3].fencesMax = 0
+    broken[4].leaseLife = .seconds(700)
+    for settings in broken {
       let error = try #require(throws: SimpleFailure.self) { try FencedStore(settings) }
       #expect(error.code == "cache_settings_invalid")
     }

@@ -47,8 +47,8 @@ public struct DatabaseSnapshot: Sendable, Hashable, CustomStringConvertible {
   public init(text: String, isFromStandby: Bool) throws(SimpleFailure) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count == 3 else { throw Self.malformed("it has \(parts.count) parts, not 3") }
-    oldestRunning = try TransactionID(text: parts[0])
-    firstUnborn = try TransactionID(text: parts[1])
+    let oldestRunning = try TransactionID(text: parts[0])
+    let firstUnborn = try TransactionID(text: parts[1])
     var running: [TransactionID] = []
     for part in parts[2].isEmpty ? [] : parts[2].split(separator: ",", omittingEmptySubsequences: false) {
       guard running.count < Self.runningMax else { throw Self.malformed("it names too many transactions") }
@@ -59,6 +59,8 @@ public struct DatabaseSnapshot: Sendable, Hashable, CustomStringConvertible {
     guard oldestRunning <= firstUnborn,
       running.allSatisfy({ $0 >= oldestRunning && $0 < firstUnborn })
     else { throw Self.malformed("its bounds do not hold its transactions") }
+    self.oldestRunning = oldestRunning
+    self.firstUnborn = firstUnborn
     self.running = running
     self.isFromStandby = isFromStandby
   }

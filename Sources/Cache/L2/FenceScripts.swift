@@ -23,24 +23,39 @@ enum FenceScripts {
     return 1
     """)
 
-  /// A read. ARGV: the token of the caller, milliseconds that a lease lives, the server's time being read here.
+  /// A read. ARGV: the token of the caller, milliseconds that a lease lives.
   /// Returns {value, milliseconds left}, or {false, 1} with the lease granted, or {false, 0} while another has it.
   static let getOrLease = Script(
     """
     local value = redis.call('GET', KEYS[1])
     if value then return {value, redis.call('PTTL', KEYS[1])} end
-    local clock = redis.call('TIME')
-    local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-    local lease = redis.call('HGET', KEYS[2], 'lease')
-    if lease then
-      local expiry = tonumber(string.match(lease, '^(%d+) '))
-      -- A clock that was set back would make the lease last: none lasts longer than its life from now.
-      if expiry > now and expiry <= now + tonumber(ARGV[2]) then return {false, 0} end
-    end
-    redis.call('HSET', KEYS[2], 'lease', string.format('%.0f', now + tonumber(ARGV[2])) .. ' ' .. ARGV[1])
-    if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
-    return {false, 1}
+    \(grant)
+    return {false, grant()}
     """)
+
+  /// A read whose value shall be loaded anew although it lives. ARGV: as above. Returns 1 with the lease granted, or 0.
+  static let leaseToRefresh = Script(
+    """
+    \(grant)
+    return grant()
+    """)
+
+  /// Grants the lease unless another has it.
+  private static let grant = """
+    local function grant()
+      local clock = redis.call('TIME')
+      local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+      local lease = redis.call('HGET', KEYS[2], 'lease')
+      if lease then
+        local expiry = tonumber(string.match(lease, '^(%d+) '))
+        -- A clock that was set back would make the lease last: none lasts longer than its life from now.
+        if expiry > now and expiry <= now + tonumber(ARGV[2]) then return 0 end
+      end
+      redis.call('HSET', KEYS[2], 'lease', string.format('%.0f', now + tonumber(ARGV[2])) .. ' ' .. ARGV[1])
+      if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[2], ARGV[2]) end
+      return 1
+    end
+    """
 
   /// A load has come back. ARGV: token, value, milliseconds that the value lives, xmin, xmax, the running transactions as
   /// `,7,9,`, 1 for a standby, how many fences are too many, milliseconds that the floor lives. Returns 1 when the value was accepted, 0 when the lease is gone, -1 when a fence is not

@@ -130,11 +130,8 @@ public struct FencedStore: Sendable {
   ///
   /// - Throws: `RedisError`.
   public func read(_ key: CacheKey, in session: Session) throws -> StoreReading {
-    let lease = FillLease(key: key, token: String(UInt64.random(in: .min ... .max), radix: 36))
-    let reply = try session.execute(
-      Command(
-        FenceScripts.getOrLease, keys: [.text(key.text), .text(key.sideKey)],
-        arguments: [.text(lease.token), milliseconds(settings.leaseLife)]))
+    let lease = newLease(key)
+    let reply = try session.execute(asking(FenceScripts.getOrLease, for: lease))
     guard let parts = try reply.array(), parts.count == 2 else {
       throw RedisError.unexpectedReply(expected: "two elements", got: "others")
     }
@@ -143,6 +140,24 @@ public struct FencedStore: Sendable {
     // -1: another program has stored it without an end.
     let timeLeft = number < 0 ? settings.timeToLive : .milliseconds(number)
     return .value(text == "null" ? .absent : .text(text), timeLeft: timeLeft)
+  }
+
+  /// Asks for the right to load a value anew while it still lives; nil when another has it.
+  ///
+  /// - Throws: `RedisError`.
+  public func refreshLease(_ key: CacheKey, in session: Session) throws -> FillLease? {
+    let lease = newLease(key)
+    return try session.execute(asking(FenceScripts.leaseToRefresh, for: lease)).integer() == 1 ? lease : nil
+  }
+
+  private func newLease(_ key: CacheKey) -> FillLease {
+    FillLease(key: key, token: String(UInt64.random(in: .min ... .max), radix: 36))
+  }
+
+  private func asking(_ script: Script, for lease: FillLease) -> Command {
+    Command(
+      script, keys: [.text(lease.key.text), .text(lease.key.sideKey)],
+      arguments: [.text(lease.token), milliseconds(settings.leaseLife)])
   }
 
   /// Stores a loaded value, if the lease still stands and the load saw every write that has fenced the key.
