@@ -150,15 +150,16 @@ final class SharedLoads<Value: Sendable>: Sendable {
   }
 
   private func leave(_ key: CacheKey, _ ticket: UInt64, _ reason: any Error) {
-    let waiter = state.withLock { state -> CheckedContinuation<Value, any Error>? in
-      if let waiter = state.lines[key]?.next.removeValue(forKey: ticket) { return waiter }
-      guard let waiter = state.lines[key]?.served.removeValue(forKey: ticket) else { return nil }
-      if let line = state.lines[key], line.served.isEmpty {
-        line.task.cancel()
-        advance(key, &state)
-      }
-      return waiter
+    typealias Departure = (waiter: CheckedContinuation<Value, any Error>?, abandoned: Task<Void, Never>?)
+    let departure = state.withLock { state -> Departure in
+      if let waiter = state.lines[key]?.next.removeValue(forKey: ticket) { return (waiter, nil) }
+      guard let waiter = state.lines[key]?.served.removeValue(forKey: ticket) else { return (nil, nil) }
+      guard let line = state.lines[key], line.served.isEmpty else { return (waiter, nil) }
+      advance(key, &state)
+      return (waiter, line.task)
     }
-    waiter?.resume(throwing: reason)
+    // Not under the lock: cancelling runs the handlers of whatever the load itself waits for.
+    departure.abandoned?.cancel()
+    departure.waiter?.resume(throwing: reason)
   }
 }

@@ -58,7 +58,7 @@ public final class TieredCache: Sendable {
   /// - Throws: what `load` throws; `LoadFailure`; `CancellationError`. Never an error of Redis.
   public func value(of key: CacheKey, load: @escaping Load) async throws -> CachedValue {
     if let value = l1?.value(of: key.text) { return value }
-    return try await loads.value(of: key) { [self] in try await readThrough(key, load) }
+    return try await readThrough(key, load)
   }
 
   /// Forgets a key in this process.
