@@ -42,6 +42,28 @@ say "A refusal changes nothing, and says why."
 step 4 ironforge transfer --from ada@example.com/main --to bob@example.com/main --amount 1000000 --currency USD \
   --key demo-2
 
+say "Set aside now, captured later, in part; a part of that given back."
+step 0 ironforge transfer hold --from ada@example.com/main --to bob@example.com/main --amount 80 --currency USD \
+  --key demo-order --expires 15m
+step 0 ironforge transfer capture demo-order --amount 62.50 --key demo-shipment
+step 0 ironforge transfer reverse demo-order --amount 2.50 --key demo-refund
+
+say "A file of payouts, each row once, however often it is run: one row is refused, and listed."
+payouts=$(mktemp -d)
+trap 'rm -rf "$payouts"' EXIT
+cat >"$payouts/payouts.csv" <<'CSV'
+key,from,to,amount,currency,memo
+demo-row-1,bob@example.com/main,ada@example.com/main,3.20,USD,October
+demo-row-2,bob@example.com/main,ada@example.com/main,999999,USD,a slip of the pen
+demo-row-3,ada@example.com/main,bob@example.com/main,1.05,USD,November
+CSV
+step 3 ironforge transfer batch "$payouts/payouts.csv" --outcome "$payouts/outcome.csv"
+step 0 cat "$payouts/outcome.csv"
+
+say "A job over every user, in chunks that survive kill -9."
+step 0 ironforge job run sql --table users --key id \
+  --statement 'update users set name = trim(name) where id = any($1)' --chunk-size 4
+
 say "The wallet afterwards, and the proof that the books add up."
 step 0 ironforge wallet show ada@example.com/main
 step 0 ironforge ledger verify
@@ -51,6 +73,7 @@ cat <<'END'
 Try next, in this directory (put .build/release on your PATH):
   ironforge wallet list
   ironforge transfer resolve demo-1
+  ironforge job list
   ironforge fixtures generate --users 1000 --wallets 2000 --transfers 100000
   ironforge bench transfer --connections 8 --duration 10s
   ironforge sandbox down
