@@ -18,6 +18,5 @@ public struct Ledger {
       findWalletsByAddress, findWalletsByName,
       selectHistory, selectBalanceAt,
       selectTransfer, selectTransferByKey, selectTransfers, selectTransfersOfWallet, setLockTimeout, probeKey,
-      selectOpenHolds, selectExpiredHolds,
     ] + LedgerVerification.statements
 }
