@@ -1,13 +1,14 @@
 internal import Primitives
 
-/// How many rows a chunk has: a fixed number, or as many as the server carries out in a tenth of a second.
+/// How many rows a chunk has: a fixed number, or as many as the server carries out in 0.3 seconds.
 ///
-/// Longer transactions would gain little, and keep others waiting for the wallets in them.
+/// A larger chunk writes the balance of a wallet that occurs in it several times only once, and commits less often: 6000
+/// rows instead of 2000 gain a tenth. A longer transaction would keep others waiting for the wallets in it.
 struct ChunkSize {
   /// Of what is chosen by itself.
-  static let range = 100...5000
+  static let range = 100...6000
   /// What is aimed at, in nanoseconds.
-  private static let target: Int64 = 100_000_000
+  private static let target: Int64 = 300_000_000
 
   private(set) var rows: Int
   private let isFixed: Bool

@@ -72,12 +72,12 @@ import Testing
 }
 
 @Suite struct ChunkSizeTests {
-  @Test func itAimsAtATenthOfASecond() {
+  @Test func itAimsAtThreeTenthsOfASecond() {
     var size = ChunkSize(fixed: nil)
-    for _ in 0..<20 { size.learn(nanoseconds: Int64(size.rows) * 50_000) }
-    #expect(size.rows == 2000)
+    for _ in 0..<20 { size.learn(nanoseconds: Int64(size.rows) * 100_000) }
+    #expect(size.rows == 3000)
     for _ in 0..<20 { size.learn(nanoseconds: 1) }
-    #expect(size.rows == 5000)
+    #expect(size.rows == ChunkSize.range.upperBound)
     for _ in 0..<20 { size.learn(nanoseconds: .max) }
     #expect(size.rows == 100)
     var fixed = ChunkSize(fixed: 7)
