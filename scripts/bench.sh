@@ -96,13 +96,19 @@ source "$root/Benchmarks/batch.sh"
 if [[ $wanted == *" P4 "* || $wanted == *" P5 "* || $wanted == *" P6 "* ]]; then measure_batches; fi
 if [[ $wanted == *" P8 "* ]]; then measure_memory; fi
 
-# Where the server's time goes in one transfer at a time: not a target, so only when asked for.
+# Where the server's time goes, of one transfer at a time and of a row of a batch: not a target, so only when asked for.
 if [[ $wanted == *" PARTS "* ]]; then
-  query() { "$bin/psql" -X -q -d "$IRONFORGE_DATABASE_URL" "$@"; }
-  query -c "alter system set pg_stat_statements.track = 'all'" -c "select pg_reload_conf()" >/dev/null
-  query -c "select pg_stat_statements_reset()" >/dev/null
+  on ironforge -c "alter system set pg_stat_statements.track = 'all'" -c "select pg_reload_conf()" >/dev/null
+  on ironforge -c "select pg_stat_statements_reset()" >/dev/null
   "$ironforge" bench transfer --connections 1 --duration 5s --json >/dev/null || [[ $? == 99 ]]
-  query -c "select calls, round((mean_exec_time * 1000)::numeric) as us, toplevel,
+  on ironforge -c "select calls, round((mean_exec_time * 1000)::numeric) as us, toplevel,
       left(regexp_replace(query, '\s+', ' ', 'g'), 60) as statement
     from pg_stat_statements where calls > 2000 order by mean_exec_time desc"
+  [[ -e uniform.csv ]] || prepare_batches
+  fresh ours
+  on ironforge -c "select pg_stat_statements_reset()" >/dev/null
+  echo "a row of a batch, whole: $(awk -v rate="$(rate "$rows" batch uniform.csv ours)" 'BEGIN { printf "%.1f", 1e6 / rate }') us"
+  on ironforge -c "select calls, round((total_exec_time * 1000 / $rows)::numeric, 1) as us_a_row, toplevel,
+      left(regexp_replace(query, '\s+', ' ', 'g'), 60) as statement
+    from pg_stat_statements where total_exec_time * 1000 > $rows order by total_exec_time desc"
 fi

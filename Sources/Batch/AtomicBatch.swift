@@ -104,12 +104,3 @@ struct AtomicBatch {
     }
   }
 }
-
-/// The places of a transaction over all rows, under the names that they have in a chunk.
-extension FaultPoint {
-  fileprivate static var beforeBegin: FaultPoint { FaultPoint("before-begin") }
-  fileprivate static var afterLocks: FaultPoint { FaultPoint("after-locks") }
-  fileprivate static var afterInserts: FaultPoint { FaultPoint("after-inserts") }
-  fileprivate static var commitSent: FaultPoint { FaultPoint("commit-sent") }
-  fileprivate static var afterCommit: FaultPoint { FaultPoint("after-commit") }
-}

@@ -143,7 +143,7 @@ public struct FixtureLoader {
         to: found[WalletReference(row.value.to)], amount: row.value.amount, currency: row.value.currency,
         memo: row.value.memo)
     }
-    try ledger.lockAssets(of: requests)
+    try ledger.lock(ledger.assets(of: requests))
     var identifiers = IdentifierGenerator()
     for start in stride(from: 0, to: requests.count, by: Self.chunkSize) {
       if shouldStop() { throw CancellationError() }

@@ -1,10 +1,10 @@
-internal import Primitives
+public import Primitives
 
-/// The places of a chunk on its way, in their order.
+/// The places of a transaction on its way, in their order.
 extension FaultPoint {
-  static var beforeBegin: FaultPoint { FaultPoint("before-begin") }
-  static var afterLocks: FaultPoint { FaultPoint("after-locks") }
-  static var afterInserts: FaultPoint { FaultPoint("after-inserts") }
-  static var commitSent: FaultPoint { FaultPoint("commit-sent") }
-  static var afterCommit: FaultPoint { FaultPoint("after-commit") }
+  public static var beforeBegin: FaultPoint { FaultPoint("before-begin") }
+  public static var afterLocks: FaultPoint { FaultPoint("after-locks") }
+  public static var afterInserts: FaultPoint { FaultPoint("after-inserts") }
+  public static var commitSent: FaultPoint { FaultPoint("commit-sent") }
+  public static var afterCommit: FaultPoint { FaultPoint("after-commit") }
 }

@@ -3,21 +3,15 @@ public import Primitives
 public import Wallet
 
 extension Ledger {
-  /// Locks the assets of all requests in lock order, so that chunks of them can follow in one transaction without
-  /// a deadlock among programs that lock in this order.
-  public func lockAssets(of requests: [TransferRequest]) throws(PostgresError) {
-    let keys = TransferChunk(requests: requests).lockOrder
-    try session.query(TransferStatements.lock(keys.map(\.wallet), keys.map(\.currency)))
-  }
-
-  /// The assets that requests have to do with, those of transfers that they refer to among them.
+  /// The assets that requests have to do with, those of transfers that they refer to among them, in lock order.
   public func assets(of requests: [TransferRequest]) throws(PostgresError) -> [AssetKey] {
     var chunk = TransferChunk(requests: requests)
     if chunk.hasReferences { try chunk.refer(to: session.query(chunk.finding())) }
     return chunk.lockOrder
   }
 
-  /// Locks assets in the order in which they are given, which must be their own.
+  /// Locks assets in the order in which they are given, which must be the lock order. Chunks of requests that have to do
+  /// with them can then follow in one transaction, without a deadlock among programs that lock in this order.
   public func lock(_ assets: some Collection<AssetKey>) throws(PostgresError) {
     try session.query(TransferStatements.lock(assets.map(\.wallet), assets.map(\.currency)))
   }

@@ -93,10 +93,9 @@ public final class TransferProcessor {
   /// `process`; identifiers and balances are what they would be.
   public func rehearse(_ requests: [TransferRequest]) throws -> [TransferOutcome] {
     let session = try openSession()
+    var rehearsal = TransferRehearsal()
     return try session.transaction(.snapshot) {
-      var chunk = TransferChunk(requests: requests)
-      if chunk.hasReferences { try chunk.refer(to: session.query(chunk.finding())) }
-      return try chunk.fold(session.pipeline(chunk.reading(locked: false)), identifiers: identifiers).outcomes
+      try rehearsal.rehearse(requests, on: session) { _ in false }
     }
   }
 

@@ -18,7 +18,7 @@ public struct TransferRehearsal {
   /// Scales of the currencies seen so far; there are few.
   private var scales: [String: Int] = [:]
   private var identifiers = IdentifierGenerator()
-  private var isSettled = false
+  private var chunks = 0
 
   public init() {}
 
@@ -28,8 +28,9 @@ public struct TransferRehearsal {
   public mutating func rehearse(
     _ requests: [TransferRequest], on session: Session, remembers: (String) -> Bool
   ) throws(PostgresError) -> [TransferOutcome] {
-    if !isSettled { try session.query(TransferStatements.settle(true)) }
-    isSettled = true
+    // As `TransferProcessor` does: what comes to its second chunk will see many.
+    if chunks == 1 { try session.query(TransferStatements.settle(true)) }
+    chunks += 1
     var chunk = TransferChunk(requests: requests)
     if chunk.hasReferences { try chunk.refer(to: session.query(chunk.finding())) }
     let made = requests.flatMap { [$0.key, $0.ref] }.compactMap { $0 }
