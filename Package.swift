@@ -44,6 +44,7 @@ let package = Package(
     layer("Redis", ["CHiredis", "ConnectionPool", "Primitives"]),
     layer("Cache", ["Redis", "ConnectionPool", "Primitives"]),
     layer("Ledger", ["Wallet", "Postgres", "Primitives"]),
+    layer("WalletCache", ["Cache", "Redis", "Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("Batch", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
     layer("Jobs", ["Postgres", "Primitives"]),
@@ -60,7 +61,7 @@ let package = Package(
       "Commands",
       [
         "Batch", "Bench", "Cache", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger",
-        "Migrations", "Sandbox", "Wallet", "Postgres", "Primitives",
+        "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),

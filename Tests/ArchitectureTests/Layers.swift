@@ -19,6 +19,8 @@ struct Layers {
     "Redis": ["CHiredis", "ConnectionPool", "Primitives"],
     "Cache": ["Redis", "ConnectionPool", "Primitives"],
     "Ledger": ["Wallet", "Postgres", "Primitives"],
+    // Which rows of the ledger are cached, how they are read, and what a write fences.
+    "WalletCache": ["Cache", "Redis", "Ledger", "Wallet", "Postgres", "Primitives"],
     "Batch": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Migrations": ["Postgres", "Primitives"],
     // Knows no wallet: jobs on the ledger are made above it.
@@ -29,7 +31,7 @@ struct Layers {
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
       "Batch", "Bench", "Cache", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger",
-      "Migrations", "Sandbox", "Wallet", "Postgres", "Primitives", "ArgumentParser",
+      "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],
   ])

@@ -117,7 +117,7 @@ public struct FencedStore: Sendable {
   /// it commits or not and whoever dies.
   ///
   /// - Throws: `RedisError`, also where one key was refused.
-  public func fence(_ keys: [CacheKey], by transaction: TransactionID, in session: Session) throws {
+  public func fence(_ keys: [CacheKey], by transaction: TransactionID, in session: some CommandRunner) throws {
     // Twice is as good as once.
     try session.pipeline(fencing(keys, by: transaction), isIdempotent: true) { _, reply in
       _ = try reply.get()
@@ -129,7 +129,7 @@ public struct FencedStore: Sendable {
   /// Reads a key, or asks for the right to fill it.
   ///
   /// - Throws: `RedisError`.
-  public func read(_ key: CacheKey, in session: Session) throws -> StoreReading {
+  public func read(_ key: CacheKey, in session: some CommandRunner) throws -> StoreReading {
     let lease = newLease(key)
     let reply = try session.execute(asking(FenceScripts.getOrLease, for: lease))
     guard let parts = try reply.array(), parts.count == 2 else {
@@ -145,7 +145,7 @@ public struct FencedStore: Sendable {
   /// Asks for the right to load a value anew while it still lives; nil when another has it.
   ///
   /// - Throws: `RedisError`.
-  public func refreshLease(_ key: CacheKey, in session: Session) throws -> FillLease? {
+  public func refreshLease(_ key: CacheKey, in session: some CommandRunner) throws -> FillLease? {
     let lease = newLease(key)
     return try session.execute(asking(FenceScripts.leaseToRefresh, for: lease)).integer() == 1 ? lease : nil
   }
@@ -166,7 +166,7 @@ public struct FencedStore: Sendable {
   /// - Throws: `RedisError`.
   @discardableResult
   public func fill(
-    _ loaded: LoadedValue, under lease: FillLease, timeToLive: Duration? = nil, in session: Session
+    _ loaded: LoadedValue, under lease: FillLease, timeToLive: Duration? = nil, in session: some CommandRunner
   ) throws -> FillOutcome {
     // Sent again after a lost reply it would find no lease and do no harm.
     let reply = try session.execute(
@@ -182,7 +182,7 @@ public struct FencedStore: Sendable {
   /// Gives the lease back, where the load has failed, so that the next reader need not wait for its end.
   ///
   /// - Throws: `RedisError`.
-  public func release(_ lease: FillLease, in session: Session) throws {
+  public func release(_ lease: FillLease, in session: some CommandRunner) throws {
     try session.execute(
       Command(
         FenceScripts.release, keys: [.text(lease.key.text), .text(lease.key.sideKey)],
