@@ -117,7 +117,8 @@ public struct FencedStore: Sendable {
   /// it commits or not and whoever dies.
   ///
   /// - Throws: `RedisError`, also where one key was refused.
-  public func fence(_ keys: [CacheKey], by transaction: TransactionID, in session: some CommandRunner) throws {
+  public func fence(_ keys: [CacheKey], by transaction: TransactionID, in session: some CommandRunner) throws
+  {
     // Twice is as good as once.
     try session.pipeline(fencing(keys, by: transaction), isIdempotent: true) { _, reply in
       _ = try reply.get()
