@@ -52,6 +52,13 @@ public func monotonicNanoseconds() -> Int64 {
   return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
 
+/// As ``monotonicNanoseconds()``, up to one tick of the kernel (1 to 10 ms) behind, at a quarter of its cost.
+public func coarseNanoseconds() -> Int64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
+  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+}
+
 /// Blocks this thread for `duration`, and asks `check` before, after, and at least every 100 ms: a signal may wake
 /// another thread than this one.
 ///

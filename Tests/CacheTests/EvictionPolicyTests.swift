@@ -45,8 +45,10 @@ import Testing
       #expect(present == nil)
       #expect(places.count == policy.capacity)
     case .place(let place):
-      #expect(places[place] == nil || place == present)
+      #expect(places[place] == nil && present == nil)
       places[place] = fingerprint
+    case .again(let place):
+      #expect(place == present)
     case .evict(let place):
       #expect(places[place] != nil && present == nil)
       #expect(places.count == policy.capacity)

@@ -18,8 +18,10 @@ struct EvictionPolicy: ~Copyable {
 
   /// Where to put an entry.
   enum Admission: Equatable {
-    /// In a place that was free, or that holds this key already.
+    /// In a place that was free.
     case place(Int)
+    /// In the place that holds this key already.
+    case again(Int)
     /// In the place of an entry that is thereby evicted.
     case evict(Int)
     /// Nowhere: whatever is kept is worth more.
@@ -138,7 +140,7 @@ struct EvictionPolicy: ~Copyable {
   mutating func admit(_ fingerprint: UInt64) -> Admission {
     let known = table.find(fingerprint)
     if let known, table.states[Int(known)].entry != 0 {
-      return .place(Int(table.states[Int(known)].entry) - 1)
+      return .again(Int(table.states[Int(known)].entry) - 1)
     }
     if known.map({ table.states[Int($0)].awaitsValue == 0 }) ?? true { _ = request(fingerprint) }
     countNoted()
@@ -176,6 +178,12 @@ struct EvictionPolicy: ~Copyable {
   }
 
   // MARK: Entries
+
+  /// Places up to the highest that was ever given out.
+  var placesUsed: Int { count + freePlaceCount }
+
+  /// Whether there is an entry at a place.
+  @inline(__always) func keeps(_ place: Int) -> Bool { owners[place] != 0 }
 
   private mutating func takeFreePlace() -> Int {
     guard freePlaceCount > 0 else { return count }

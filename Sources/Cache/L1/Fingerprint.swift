@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#endif
-
 /// 64 bits that stand for a key: a multiply-and-fold hash over its bytes (after wyhash by Wang Yi), with a seed, so that
 /// nobody can choose keys that meet in one place.
 ///
@@ -16,14 +10,7 @@ struct Fingerprint {
     self.seed = seed
   }
 
-  @inline(__always) func callAsFunction(_ key: String) -> UInt64 {
-    if let hash = key.utf8.withContiguousStorageIfAvailable({ hash(UnsafeRawBufferPointer($0)) }) {
-      return hash
-    }
-    return Array(key.utf8).withUnsafeBytes(hash)
-  }
-
-  @inline(__always) private func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+  @inline(__always) func callAsFunction(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     var state = seed ^ UInt64(bytes.count) &* 0x9E37_79B9_7F4A_7C15
     var index = 0
     while index + 8 <= bytes.count {
@@ -42,18 +29,4 @@ struct Fingerprint {
     let (high, low) = a.multipliedFullWidth(by: b)
     return high ^ low
   }
-}
-
-/// Whether two keys are the same bytes.
-@inline(__always) func isSameKey(_ a: String, _ b: String) -> Bool {
-  let isSame = a.utf8.withContiguousStorageIfAvailable { a in
-    b.utf8.withContiguousStorageIfAvailable { b in
-      guard a.count == b.count, let first = a.baseAddress, let second = b.baseAddress else {
-        return a.count == b.count
-      }
-      return memcmp(first, second, a.count) == 0
-    }
-  }
-  if case .some(.some(let isSame)) = isSame { return isSame }
-  return a.utf8.elementsEqual(b.utf8)
 }

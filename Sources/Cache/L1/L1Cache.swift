@@ -56,7 +56,7 @@ public final class L1Cache: Sendable {
 
   /// The value of a key, if it is held and alive.
   public func value(of key: String) -> CachedValue? {
-    let now = monotonicNanoseconds()
+    let now = coarseNanoseconds()
     return state.withLock { state in
       let value = state.contents.value(of: key, at: now)
       if value == nil { state.misses &+= 1 } else { state.hits &+= 1 }
@@ -68,7 +68,7 @@ public final class L1Cache: Sendable {
   ///
   /// - Parameter lifetime: where the value must be gone before the cache's own time to live.
   public func store(_ value: CachedValue, for key: String, lifetime: Duration? = nil) {
-    let now = monotonicNanoseconds()
+    let now = coarseNanoseconds()
     state.withLock { state in
       state.contents.store(value, for: key, lifetime: lifetime?.wholeNanoseconds ?? .max, at: now)
     }
