@@ -67,7 +67,7 @@ let package = Package(
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
     .target(
       name: "TestSupport",
-      dependencies: ["Sandbox", "Postgres", "Migrations", "Primitives", "Wallet"],
+      dependencies: ["Sandbox", "Postgres", "Redis", "Migrations", "Primitives", "Wallet"],
       path: "Tests/TestSupport", swiftSettings: strict),
     tests("PrimitivesTests", ["Primitives"]),
     tests("WalletTests", ["Wallet"]),

@@ -58,18 +58,30 @@ public struct Identifier: Hashable, Sendable, Comparable, CustomStringConvertibl
   /// Lower-case `8-4-4-4-12`, as PostgreSQL prints it.
   public var description: String {
     String(unsafeUninitializedCapacity: 36) { buffer in
-      var out = 0
-      for index in 0..<32 {
-        if index == 8 || index == 12 || index == 16 || index == 20 {
-          buffer[out] = UInt8(ascii: "-")
-          out += 1
-        }
-        let word = index < 16 ? high : low
-        let nibble = UInt8(truncatingIfNeeded: word >> UInt64((15 - index % 16) * 4)) & 0xF
-        buffer[out] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+      write(to: buffer)
+      return 36
+    }
+  }
+
+  /// Appends the text of ``description`` in ASCII, for rows by the million.
+  public func append(to out: inout [UInt8]) {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 36) { buffer in
+      write(to: buffer)
+      out.append(contentsOf: buffer)
+    }
+  }
+
+  private func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
+    var out = 0
+    for index in 0..<32 {
+      if index == 8 || index == 12 || index == 16 || index == 20 {
+        buffer[out] = UInt8(ascii: "-")
         out += 1
       }
-      return 36
+      let word = index < 16 ? high : low
+      let nibble = UInt8(truncatingIfNeeded: word >> UInt64((15 - index % 16) * 4)) & 0xF
+      buffer[out] = nibble < 10 ? UInt8(ascii: "0") + nibble : UInt8(ascii: "a") + nibble - 10
+      out += 1
     }
   }
 }

@@ -66,7 +66,7 @@ extension JSON: CustomStringConvertible {
     case .number(let value):
       out.append(contentsOf: (value.isFinite ? value.description : "null").utf8)
     case .decimal(let digits): out.append(contentsOf: digits.utf8)
-    case .string(let value): Self.quote(value, to: &out)
+    case .string(let value): Self.appendString(value, to: &out)
     case .array(let values):
       out.append(UInt8(ascii: "["))
       for (index, value) in values.enumerated() {
@@ -78,7 +78,7 @@ extension JSON: CustomStringConvertible {
       out.append(UInt8(ascii: "{"))
       for (index, member) in members.enumerated() {
         if index > 0 { out.append(UInt8(ascii: ",")) }
-        Self.quote(member.key, to: &out)
+        Self.appendString(member.key, to: &out)
         out.append(UInt8(ascii: ":"))
         member.value.write(to: &out)
       }
@@ -86,22 +86,42 @@ extension JSON: CustomStringConvertible {
     }
   }
 
-  // RFC 8259, section 7: the quote, the backslash and the control characters must be escaped.
-  private static func quote(_ text: String, to out: inout [UInt8]) {
+  /// Appends text as a JSON string.
+  public static func appendString(_ text: String, to out: inout [UInt8]) {
+    var text = text
+    text.withUTF8 { appendString(utf8: UnsafeRawBufferPointer($0), to: &out) }
+  }
+
+  /// Appends UTF-8 text as a JSON string, for text that stands in a buffer.
+  public static func appendString(utf8 text: UnsafeRawBufferPointer, to out: inout [UInt8]) {
     out.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""): out.append(contentsOf: "\\\"".utf8)
-      case UInt8(ascii: "\\"): out.append(contentsOf: "\\\\".utf8)
-      case 0x0A: out.append(contentsOf: "\\n".utf8)
-      case 0x0D: out.append(contentsOf: "\\r".utf8)
-      case 0x09: out.append(contentsOf: "\\t".utf8)
-      case 0..<0x20, 0x7F:
-        let digits = String(byte, radix: 16)
-        out.append(contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8)
-      default: out.append(byte)
-      }
+    var start = 0
+    for (index, byte) in text.enumerated() where mustBeEscaped(byte) {
+      // What needs no escape goes in one piece: that is nearly everything.
+      out.append(contentsOf: text[start..<index])
+      appendEscape(of: byte, to: &out)
+      start = index + 1
     }
+    out.append(contentsOf: text[start...])
     out.append(UInt8(ascii: "\""))
+  }
+
+  // RFC 8259, section 7: the quote, the backslash and the control characters must be escaped. DEL, because terminals take
+  // it for one.
+  private static func mustBeEscaped(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+  }
+
+  private static func appendEscape(of byte: UInt8, to out: inout [UInt8]) {
+    switch byte {
+    case UInt8(ascii: "\""): out.append(contentsOf: "\\\"".utf8)
+    case UInt8(ascii: "\\"): out.append(contentsOf: "\\\\".utf8)
+    case 0x0A: out.append(contentsOf: "\\n".utf8)
+    case 0x0D: out.append(contentsOf: "\\r".utf8)
+    case 0x09: out.append(contentsOf: "\\t".utf8)
+    default:
+      let digits = String(byte, radix: 16)
+      out.append(contentsOf: ("\\u" + String(repeating: "0", count: 4 - digits.count) + digits).utf8)
+    }
   }
 }

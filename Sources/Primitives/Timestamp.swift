@@ -39,6 +39,13 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
 
   /// RFC 3339 in UTC with six digits of a second: `2026-11-23T04:05:06.000007Z`.
   public var description: String {
+    var text: [UInt8] = []
+    append(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Appends the text of ``description`` in ASCII, for rows by the million.
+  public func append(to out: inout [UInt8]) {
     let day = Int64(86_400_000_000)
     var days = microseconds / day
     var rest = microseconds % day
@@ -48,14 +55,32 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
     }
     let (year, month, dayOfMonth) = Self.civil(fromDays: days)
     let seconds = rest / 1_000_000
-    func padded(_ value: Int64, _ width: Int) -> String {
-      let digits = String(value)
-      return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    func number(_ value: Int64, _ width: Int, _ end: Unicode.Scalar) {
+      guard (0..<10_000_000).contains(value) else {
+        // A year of six digits, or one before Christ.
+        let digits = String(value)
+        out.append(contentsOf: repeatElement(UInt8(ascii: "0"), count: max(0, width - digits.utf8.count)))
+        out.append(contentsOf: digits.utf8)
+        out.append(UInt8(ascii: end))
+        return
+      }
+      var width = width
+      while value >= Self.powersOfTen[width] { width += 1 }
+      for place in stride(from: width - 1, through: 0, by: -1) {
+        out.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / Self.powersOfTen[place] % 10))
+      }
+      out.append(UInt8(ascii: end))
     }
-    return "\(padded(year, 4))-\(padded(month, 2))-\(padded(dayOfMonth, 2))"
-      + "T\(padded(seconds / 3600, 2)):\(padded(seconds / 60 % 60, 2)):\(padded(seconds % 60, 2))"
-      + ".\(padded(rest % 1_000_000, 6))Z"
+    number(year, 4, "-")
+    number(month, 2, "-")
+    number(dayOfMonth, 2, "T")
+    number(seconds / 3600, 2, ":")
+    number(seconds / 60 % 60, 2, ":")
+    number(seconds % 60, 2, ".")
+    number(rest % 1_000_000, 6, "Z")
   }
+
+  private static let powersOfTen: [Int64] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000]
 
   /// Reads RFC 3339: `2026-11-23`, or a date and a time with `Z`, an offset or nothing (UTC), up to six digits
   /// of a second; `T` may be a blank. Nil for anything else.

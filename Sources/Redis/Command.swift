@@ -44,6 +44,26 @@ public struct Command: Sendable, Hashable, ExpressibleByArrayLiteral {
     keyCount = keys.count
   }
 
+  /// The key by which a cluster routes the command: a script's first, else the first argument. Nil for commands about a
+  /// server or a connection. For the few whose key stands elsewhere it is a wrong guess that MOVED puts right.
+  var routingKey: Argument? {
+    if script != nil { return keyCount > 0 ? arguments[0] : nil }
+    guard arguments.count > 1, case .text(let name) = arguments[0] else { return nil }
+    return Self.keyless.contains(name.uppercased()) ? nil : arguments[1]
+  }
+
+  /// For messages; holds no argument.
+  var name: String {
+    guard script == nil, case .text(let name)? = arguments.first else { return "a script" }
+    return name
+  }
+
+  /// Those that take arguments but no key, or whose effect lives in the connection.
+  private static let keyless: Set<String> = [
+    "ACL", "AUTH", "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG", "ECHO", "FLUSHALL", "FLUSHDB", "HELLO",
+    "INFO", "LATENCY", "PING", "PUBLISH", "SCAN", "SCRIPT", "SELECT", "SLOWLOG", "SWAPDB", "WAIT", "WATCH",
+  ]
+
   /// Appends the command in RESP, an array of bulk strings.
   ///
   /// - Parameter digest: the SHA-1 of the script, for a script.

@@ -2,7 +2,7 @@ public import ConnectionPool
 public import Primitives
 import Synchronization
 
-/// A connection to Redis for concurrent code: an actor on a thread of its own that lends its session.
+/// A connection to Redis or to a Redis Cluster for concurrent code: an actor on a thread of its own that lends its session.
 ///
 /// ```swift
 /// let connection = try await Connection.connect(to: endpoint)
@@ -19,7 +19,7 @@ import Synchronization
 /// has gone away for a while.
 public actor Connection: PooledConnection {
   private let executor: ThreadExecutor
-  private let session: Session
+  private let session: any CommandRunner
   private let interruption: Interruption
   private let isOpen = Mutex(true)
 
@@ -28,35 +28,45 @@ public actor Connection: PooledConnection {
 
   /// A connection that connects with its first command.
   ///
-  /// - Throws: a `Failure` when the process is out of file descriptors.
+  /// - Parameter isCluster: whether the endpoint is a node of a Redis Cluster.
+  /// - Throws: a `Failure` when the process is out of file descriptors; `RedisError.invalidEndpoint` for a cluster and a
+  ///   database other than 0.
   public init(
-    _ endpoint: Endpoint, connectTimeout: Duration = .seconds(5), commandTimeout: Duration = .seconds(5)
+    _ endpoint: Endpoint, isCluster: Bool = false, connectTimeout: Duration = .seconds(5),
+    commandTimeout: Duration = .seconds(5)
   ) throws {
     let interruption = try Interruption()
     self.interruption = interruption
     executor = ThreadExecutor()
-    session = Session(
-      endpoint, connectTimeout: connectTimeout, commandTimeout: commandTimeout, interruption: interruption)
+    session =
+      isCluster
+      ? try ClusterSession(
+        endpoint, connectTimeout: connectTimeout, commandTimeout: commandTimeout, interruption: interruption)
+      : Session(
+        endpoint, connectTimeout: connectTimeout, commandTimeout: commandTimeout, interruption: interruption)
   }
 
-  /// Connects, logs in and selects the database.
+  /// Connects, logs in and selects the database; a cluster's nodes are learnt from the first.
   ///
   /// - Parameter deadline: for the whole of it; the connect time-out applies as well.
-  /// - Throws: what `Session.init(connecting:connectTimeout:commandTimeout:)` throws; `CancellationError`.
+  /// - Throws: what `Session.init(connecting:connectTimeout:commandTimeout:)` and that of `ClusterSession` throw;
+  ///   `CancellationError`.
   public static func connect(
-    to endpoint: Endpoint, connectTimeout: Duration = .seconds(5), commandTimeout: Duration = .seconds(5),
-    deadline: Deadline = .distantFuture
+    to endpoint: Endpoint, isCluster: Bool = false, connectTimeout: Duration = .seconds(5),
+    commandTimeout: Duration = .seconds(5), deadline: Deadline = .distantFuture
   ) async throws -> Connection {
-    let connection = try Connection(endpoint, connectTimeout: connectTimeout, commandTimeout: commandTimeout)
-    try await connection.withSession { session in _ = try session.connect(deadline: deadline) }
+    let connection = try Connection(
+      endpoint, isCluster: isCluster, connectTimeout: connectTimeout, commandTimeout: commandTimeout)
+    try await connection.withSession { session in try session.connect(deadline: deadline) }
     return connection
   }
 
-  /// Lends the session to `body`, on the thread of this connection. The session must not leave the closure.
+  /// Lends the session, a ``Session`` or a ``ClusterSession``, to `body`, on the thread of this connection. It must not leave
+  /// the closure.
   ///
   /// - Throws: what `body` throws; `CancellationError` when the task is cancelled before or during it.
   public func withSession<Result: Sendable>(
-    _ body: @Sendable (Session) throws -> Result
+    _ body: @Sendable (any CommandRunner) throws -> Result
   ) async throws -> Result {
     try Task.checkCancellation()
     let work = interruption.begin()

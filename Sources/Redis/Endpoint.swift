@@ -45,6 +45,16 @@ public struct Endpoint: Sendable, Hashable {
     self.secret = password.map(Secret.init)
     self.database = database
   }
+
+  private init(_ address: Address, likeNode other: Endpoint) {
+    self.address = address
+    user = other.user
+    secret = other.secret
+    database = 0
+  }
+
+  /// Another node of the same cluster, for the same user.
+  func node(at address: Address) -> Endpoint { Endpoint(address, likeNode: self) }
 }
 
 extension Endpoint: CustomStringConvertible, CustomDebugStringConvertible {

@@ -2,11 +2,6 @@ public import Primitives
 
 /// Pipelines: many commands for one round trip.
 extension Session {
-  /// Commands and bytes that are sent ahead of their replies. With a thousand commands a millisecond, the round
-  /// trip between two chunks costs little; memory stays bounded whatever the length of the sequence.
-  private static let chunkCommands = 10_000
-  private static let chunkBytes = 1 << 20
-
   /// Runs commands without waiting for each reply, in constant memory.
   ///
   /// The sequence is consumed in chunks. `onReply` is called once for each command, in their order, with
@@ -24,48 +19,9 @@ extension Session {
     _ commands: some Sequence<Command>, isIdempotent: Bool = false, deadline: Deadline? = nil,
     onReply: (Int, Reply) throws -> Void
   ) throws {
-    var chunk: [Command] = []
-    var size = 0
-    var index = 0
-    func flush() throws {
-      var replies: [Reply] = []
-      defer {
-        chunk.removeAll(keepingCapacity: true)
-        size = 0
-      }
-      do {
-        try run(chunk, isIdempotent: isIdempotent, deadline: deadline, replies: &replies)
-      } catch {
-        for reply in replies {
-          try onReply(index, reply)
-          index += 1
-        }
-        throw error
-      }
-      for reply in replies {
-        try onReply(index, reply)
-        index += 1
-      }
+    try inChunks(commands, onReply) { chunk, replies in
+      try run(chunk, isIdempotent: isIdempotent, deadline: deadline, replies: &replies)
     }
-    for command in commands {
-      chunk.append(command)
-      size += command.approximateSize
-      if chunk.count >= Self.chunkCommands || size >= Self.chunkBytes { try flush() }
-    }
-    if !chunk.isEmpty { try flush() }
-  }
-
-  /// Runs commands without waiting for each reply, and returns all replies, error replies as values.
-  ///
-  /// For a number of commands that is known to be moderate; see `pipeline(_:isIdempotent:deadline:onReply:)`.
-  public func pipeline(
-    _ commands: [Command], isIdempotent: Bool = false, deadline: Deadline? = nil
-  ) throws -> [Reply] {
-    var replies: [Reply] = []
-    replies.reserveCapacity(commands.count)
-    try pipeline(commands, isIdempotent: isIdempotent, deadline: deadline) { _, reply in replies.append(reply)
-    }
-    return replies
   }
 
   /// Runs one chunk, and again those scripts that the server did not know.
@@ -74,12 +30,26 @@ extension Session {
   func run(
     _ commands: [Command], isIdempotent: Bool, deadline: Deadline?, replies: inout [Reply]
   ) throws {
-    let scripts = commands.compactMap(\.script)
-    if !scripts.isEmpty {
-      try load(scripts.filter { $0.digest == nil }, deadline: deadline)
-    }
-    try send(commands, isIdempotent: isIdempotent, deadline: deadline, replies: &replies)
-    guard !scripts.isEmpty else { return }
+    let begun = try begin(commands, deadline: deadline)
+    try finish(begun, isIdempotent: isIdempotent, deadline: deadline, replies: &replies)
+  }
+
+  /// Connects where needed and sends what the kernel takes at once. Nothing but `finish` may follow.
+  func begin(_ commands: [Command], deadline: Deadline?) throws -> BegunPipeline {
+    try load(commands.compactMap(\.script).filter { $0.digest == nil }, deadline: deadline)
+    let encoded = EncodedCommands(commands)
+    return BegunPipeline(
+      commands: commands, encoded: encoded, bytesSent: try sendAhead(encoded, deadline: deadline))
+  }
+
+  /// Sends the rest and receives the replies; parameters as for `run`.
+  func finish(
+    _ begun: BegunPipeline, isIdempotent: Bool, deadline: Deadline?, replies: inout [Reply]
+  ) throws {
+    let commands = begun.commands
+    try transmit(
+      begun.encoded, sentAhead: begun.bytesSent, isIdempotent: isIdempotent, deadline: deadline,
+      replies: &replies)
     let forgotten = commands.indices.filter { index in
       guard commands[index].script != nil, case .error(let error) = replies[index] else { return false }
       return error.code == "NOSCRIPT"
@@ -99,17 +69,12 @@ extension Session {
     for (index, reply) in zip(forgotten, late) { replies[index] = reply }
   }
 
+  /// Sends commands of which none is a script that the server may not know.
   private func send(
     _ commands: [Command], isIdempotent: Bool, deadline: Deadline?, replies: inout [Reply]
   ) throws {
-    var bytes: [UInt8] = []
-    var ends: [Int] = []
-    ends.reserveCapacity(commands.count)
-    for command in commands {
-      command.encode(digest: command.script?.digest, into: &bytes)
-      ends.append(bytes.count)
-    }
-    try transmit(bytes, ends: ends, isIdempotent: isIdempotent, deadline: deadline, replies: &replies)
+    let encoded = EncodedCommands(commands)
+    try transmit(encoded, isIdempotent: isIdempotent, deadline: deadline, replies: &replies)
   }
 
   /// Loads each script once and remembers its SHA-1. Loading twice does no harm.
@@ -127,6 +92,66 @@ extension Session {
     // Equal scripts may be different objects; each keeps its own copy.
     for script in scripts { script.digest = digests[script] }
   }
+}
+
+/// A chunk of which a part has left.
+struct BegunPipeline {
+  let commands: [Command]
+  let encoded: EncodedCommands
+  let bytesSent: Int
+}
+
+/// Commands as the server reads them.
+struct EncodedCommands {
+  private(set) var bytes: [UInt8] = []
+  /// Where each command ends.
+  private(set) var ends: [Int] = []
+
+  init(bytes: [UInt8], ends: [Int]) {
+    self.bytes = bytes
+    self.ends = ends
+  }
+
+  init(_ commands: [Command]) {
+    ends.reserveCapacity(commands.count)
+    for command in commands {
+      command.encode(digest: command.script?.digest, into: &bytes)
+      ends.append(bytes.count)
+    }
+  }
+}
+
+/// Commands and bytes that are sent ahead of their replies. With a thousand commands a millisecond, the round
+/// trip between two chunks costs little; memory stays bounded whatever the length of the sequence.
+private let chunkCommands = 10_000
+private let chunkBytes = 1 << 20
+
+/// Runs a sequence in chunks, and hands out the replies in order, also those that came before an error.
+func inChunks(
+  _ commands: some Sequence<Command>, _ onReply: (Int, Reply) throws -> Void,
+  run: ([Command], inout [Reply]) throws -> Void
+) throws {
+  var chunk: [Command] = []
+  var size = 0
+  var index = 0
+  func flush() throws {
+    var replies: [Reply] = []
+    var failure: (any Error)?
+    do { try run(chunk, &replies) } catch { failure = error }
+    for reply in replies {
+      try onReply(index, reply)
+      index += 1
+    }
+    if let failure { throw failure }
+    chunk.removeAll(keepingCapacity: true)
+    size = 0
+  }
+  for command in commands {
+    chunk.append(command)
+    size += command.approximateSize
+    if chunk.count >= chunkCommands || size >= chunkBytes { try flush() }
+  }
+  if !chunk.isEmpty { try flush() }
 }
 
 extension Command {

@@ -13,6 +13,11 @@ public struct ServerError: Sendable, Hashable {
     self.message = message
   }
 
+  /// States of a server that pass by themselves, and in which it did not execute the command.
+  var isPassing: Bool { Self.passingCodes.contains(code) }
+
+  private static let passingCodes: Set<String> = ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN"]
+
   /// Splits the text of an error reply, without its leading `-`.
   init(reply: String) {
     let parts = reply.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
@@ -49,6 +54,10 @@ public enum RedisError: Failure, Equatable {
   case protocolViolation(String)
   /// The reply has another type than the caller expects.
   case unexpectedReply(expected: String, got: String)
+  /// A cluster is configured, and the server does not say which slots its nodes serve.
+  case notCluster(endpoint: String, ServerError)
+  /// In a cluster a command without a key goes to a node that the caller names.
+  case needsNode(command: String)
   /// `close()` was called before.
   case closed
 
@@ -63,6 +72,8 @@ public enum RedisError: Failure, Equatable {
     case .server(let error): "redis_\(error.code.lowercased())"
     case .protocolViolation: "redis_protocol"
     case .unexpectedReply: "redis_unexpected_reply"
+    case .notCluster: "redis_not_cluster"
+    case .needsNode: "redis_needs_node"
     case .closed: "redis_closed"
     }
   }
@@ -81,6 +92,9 @@ public enum RedisError: Failure, Equatable {
     case .server(let error): "Redis answered \(error.code): \(error.message)"
     case .protocolViolation(let reason): "Redis sent something that is not its protocol: \(reason)"
     case .unexpectedReply(let expected, let got): "Redis should answer with \(expected), but sent \(got)"
+    case .notCluster(let endpoint, let error):
+      "\(endpoint) does not know the slots of a cluster: \(error.code) \(error.message)"
+    case .needsNode(let command): "\(command) has no key, so a cluster cannot tell which node it is for"
     case .closed: "the Redis connection was closed before"
     }
   }
@@ -100,11 +114,13 @@ public enum RedisError: Failure, Equatable {
       case "NOAUTH": "put the password into the Redis URL"
       case "OOM": "raise maxmemory, or set a maxmemory-policy that evicts"
       case "READONLY": "connect to the primary; this server is a replica"
-      case "MOVED", "ASK", "CROSSSLOT": "this server is part of a Redis Cluster"
+      case "MOVED", "ASK", "CROSSSLOT": "this server is part of a Redis Cluster: set redis.cluster = true"
+      case "CLUSTERDOWN": "see CLUSTER INFO and CLUSTER NODES for what the cluster lacks"
       case "MISCONF": "the server cannot write its snapshot; see its log"
       default: nil
       }
-    case .connectionLost, .protocolViolation, .unexpectedReply, .closed: nil
+    case .notCluster: "set redis.cluster = false, or let the URL name a node of the cluster"
+    case .connectionLost, .protocolViolation, .unexpectedReply, .needsNode, .closed: nil
     }
   }
 
@@ -113,27 +129,34 @@ public enum RedisError: Failure, Equatable {
     switch self {
     case .unreachable: true
     case .connectionLost(_, _, let mayHaveRun), .timedOut(_, let mayHaveRun): !mayHaveRun
-    case .server(let error): Self.passingCodes.contains(error.code)
-    case .invalidEndpoint, .loginRefused, .protocolViolation, .unexpectedReply, .closed: false
+    case .server(let error): error.isPassing
+    case .invalidEndpoint, .loginRefused, .protocolViolation, .unexpectedReply, .notCluster, .needsNode,
+      .closed:
+      false
     }
   }
 
-  /// States of a server that pass by themselves, and in which it did not execute the command.
-  private static let passingCodes: Set<String> = ["LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN"]
+  /// Whether the connection broke or went silent under a command.
+  var isLoss: Bool {
+    switch self {
+    case .connectionLost, .timedOut: true
+    default: false
+    }
+  }
 
   /// The exit code: 69 for the connection, 78 for login and URL, 75 for states that pass, 77 for ACL.
   public var kind: FailureKind {
     switch self {
-    case .invalidEndpoint, .loginRefused: .configuration
+    case .invalidEndpoint, .loginRefused, .notCluster: .configuration
     case .unreachable, .connectionLost, .timedOut: .unreachable
     case .server(let error):
       switch error.code {
-      case "NOAUTH", "WRONGPASS", "READONLY", "MOVED": .configuration
+      case "NOAUTH", "WRONGPASS", "READONLY", "MOVED", "ASK", "CROSSSLOT": .configuration
       case "NOPERM": .privilege
-      case let code where Self.passingCodes.contains(code): .busy
+      case _ where error.isPassing: .busy
       default: .unexpected
       }
-    case .protocolViolation, .unexpectedReply, .closed: .unexpected
+    case .protocolViolation, .unexpectedReply, .needsNode, .closed: .unexpected
     }
   }
 }

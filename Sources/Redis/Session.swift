@@ -62,6 +62,11 @@ public final class Session {
     self.interruption = interruption
   }
 
+  /// Connects, logs in and selects the database, unless that was done and the connection stands.
+  public func connect(deadline: Deadline) throws {
+    _ = try liveWire(deadline: deadline)
+  }
+
   /// Whether a connection is there that has not been found broken.
   public var isConnected: Bool { wire?.isInStep ?? false }
 
@@ -82,12 +87,6 @@ public final class Session {
     return try reply.get()
   }
 
-  /// Runs one command given by its words; see `execute(_:isIdempotent:deadline:)`.
-  @discardableResult
-  public func execute(_ name: String, _ arguments: Argument...) throws -> Reply {
-    try execute(Command([.text(name)] + arguments))
-  }
-
   /// Runs `body` on one and the same connection: a lost one is reported as `connectionLost` instead of being
   /// replaced behind the back of the caller. For WATCH … EXEC and whatever else lives in the connection.
   public func pinned<Result>(_ body: () throws -> Result) throws -> Result {
@@ -104,48 +103,55 @@ public final class Session {
     wire = nil
   }
 
+  /// Gives the connection up; the next command makes another.
+  func disconnect() {
+    wire = nil
+  }
+
   // MARK: Sending
+
+  /// Connects where needed, and sends what the kernel takes at once; returns how many bytes that were.
+  func sendAhead(_ commands: EncodedCommands, deadline: Deadline?) throws -> Int {
+    try liveWire(deadline: deadline ?? .distantFuture).sendAhead(commands.bytes)
+  }
 
   /// Sends encoded commands until each has its reply or it would be unsafe or hopeless to go on.
   ///
   /// - Parameters:
-  ///   - ends: where each command ends in `bytes`.
+  ///   - sentAhead: what `sendAhead` has just sent of them; nil where it was not called.
   ///   - replies: receives what arrives, also when this throws.
   func transmit(
-    _ bytes: [UInt8], ends: [Int], isIdempotent: Bool, deadline: Deadline?, replies: inout [Reply]
+    _ commands: EncodedCommands, sentAhead: Int? = nil, isIdempotent: Bool, deadline: Deadline?,
+    replies: inout [Reply]
   ) throws {
+    let (bytes, ends) = (commands.bytes, commands.ends)
     let first = replies.count
-    var reached = 0
+    // Replies may wait already on a wire that was sent to, so it must not be asked whether it is quiet.
+    var begun = sentAhead == nil ? nil : wire
+    var ahead = sentAhead ?? 0
+    var reached = ahead
     var attempt = 1
     while true {
-      let wire = try liveWire(deadline: deadline ?? .distantFuture)
+      let wire = try begun ?? liveWire(deadline: deadline ?? .distantFuture)
       let answered = replies.count - first
       let start = answered == 0 ? 0 : ends[answered - 1]
       do {
         let patience = deadline.map(Wire.Patience.until) ?? .perReply(commandTimeout)
         return try wire.exchange(
-          bytes[start...], count: ends.count - answered, patience: patience, replies: &replies)
+          bytes[start...], sentAhead: ahead, count: ends.count - answered, patience: patience,
+          replies: &replies)
       } catch {
         self.wire = nil
+        begun = nil
+        ahead = 0
         let done = replies.count - first
         // Bytes beyond the last answered command have left, now or before: it may have been executed.
         reached = max(reached, start + error.bytesSent)
         let mayHaveRun = reached > (done == 0 ? 0 : ends[done - 1])
         guard case .broken = error.cause, isIdempotent || !mayHaveRun, attempt < Self.sendAttempts, !isPinned
-        else { throw describe(error.cause, mayHaveRun: mayHaveRun) }
+        else { throw error.described(endpoint, mayHaveRun: mayHaveRun) }
         attempt += 1
       }
-    }
-  }
-
-  private func describe(_ cause: Wire.Failure.Cause, mayHaveRun: Bool) -> any Error {
-    let name = endpoint.description
-    switch cause {
-    case .timedOut: return RedisError.timedOut(endpoint: name, mayHaveRun: mayHaveRun)
-    case .broken(let reason):
-      return RedisError.connectionLost(endpoint: name, reason: reason, mayHaveRun: mayHaveRun)
-    case .malformed(let reason): return RedisError.protocolViolation(reason)
-    case .interrupted: return CancellationError()
     }
   }
 
@@ -158,12 +164,11 @@ public final class Session {
       throw RedisError.connectionLost(
         endpoint: endpoint.description, reason: "the server closed it", mayHaveRun: false)
     }
-    return try connect(deadline: deadline)
+    return try newWire(deadline: deadline)
   }
 
   /// Connects in a few attempts, within the connect time-out and the deadline.
-  @discardableResult
-  func connect(deadline: Deadline) throws -> Wire {
+  private func newWire(deadline: Deadline) throws -> Wire {
     wire = nil
     let deadline = min(deadline, .after(connectTimeout))
     var pause = Duration.milliseconds(20)
@@ -171,7 +176,7 @@ public final class Session {
     while true {
       do {
         let wire = try Wire(to: endpoint.address, deadline: deadline, interruption: interruption)
-        try logIn(wire, deadline)
+        try wire.logIn(to: endpoint, deadline)
         self.wire = wire
         epoch += 1
         return wire
@@ -179,58 +184,11 @@ public final class Session {
         guard error.isRetryable, attempt < Self.connectAttempts, !deadline.hasPassed else { throw error }
       } catch let failure as Socket.Failure {
         let isFinal = attempt >= Self.connectAttempts || deadline.hasPassed
-        if isFinal { throw unreachable(failure) }
+        if isFinal { throw RedisError.unreachable(endpoint, failure) }
       }
       try Socket.sleep(until: min(deadline, .after(pause)), interruption: interruption)
       pause *= 3
       attempt += 1
-    }
-  }
-
-  private func unreachable(_ failure: Socket.Failure) -> RedisError {
-    switch failure {
-    case .timedOut: .unreachable(endpoint: endpoint.description, reason: "no answer in time")
-    case .broken(let reason): .unreachable(endpoint: endpoint.description, reason: reason)
-    }
-  }
-
-  /// AUTH and SELECT where needed, a name that `CLIENT LIST` shows, and PING, whose reply proves that the server
-  /// answers and lets us in: one that has too many clients sends a single error, whatever it was asked.
-  private func logIn(_ wire: Wire, _ deadline: Deadline) throws {
-    var commands: [Command] = []
-    if let secret = endpoint.secret {
-      commands.append(
-        Command([.text("AUTH")] + (endpoint.user.map { [.text($0)] } ?? []) + [.text(secret.text)]))
-    }
-    if endpoint.database != 0 { commands.append(Command("SELECT", .integer(endpoint.database))) }
-    let required = commands.count
-    commands.append(Command("CLIENT", "SETNAME", "ironforge"))
-    commands.append(Command("PING"))
-    var bytes: [UInt8] = []
-    for command in commands { command.encode(digest: nil, into: &bytes) }
-    var replies: [Reply] = []
-    do {
-      try wire.exchange(bytes[...], count: commands.count, patience: .until(deadline), replies: &replies)
-    } catch {
-      // Too many clients: the server says so and closes.
-      if case .error(let refusal) = replies.first { throw RedisError.server(refusal) }
-      switch error.cause {
-      case .timedOut: throw Socket.Failure.timedOut
-      case .broken(let reason): throw Socket.Failure.broken(reason)
-      case .malformed(let reason): throw RedisError.protocolViolation(reason)
-      case .interrupted: throw CancellationError()
-      }
-    }
-    for (index, reply) in replies.enumerated() {
-      guard case .error(let refusal) = reply else { continue }
-      let isLogin = index == 0 && endpoint.secret != nil
-      if isLogin || refusal.code == "NOAUTH" {
-        throw isLogin && refusal.code != "LOADING"
-          ? RedisError.loginRefused(endpoint: endpoint.description, refusal) : RedisError.server(refusal)
-      }
-      // A user may lack the right to these two, and proxies may not know them; neither matters.
-      if index >= required { continue }
-      throw RedisError.server(refusal)
     }
   }
 }

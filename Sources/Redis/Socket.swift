@@ -66,30 +66,33 @@ struct Socket: ~Copyable {
   /// - Throws: `Failure.timedOut`; `CancellationError` on an interruption.
   func wait(forWriting: Bool, deadline: Deadline, interruption: Interruption?) throws {
     let events = Int16(POLLIN) | (forWriting ? Int16(POLLOUT) : 0)
-    try Self.waitFor(descriptor, events, deadline, interruption)
+    try Self.waitFor([descriptor], events, deadline, interruption)
   }
 
-  /// Waits for nothing but time. `CancellationError` on an interruption.
-  static func sleep(until deadline: Deadline, interruption: Interruption?) throws {
+  /// Waits until one of the sockets is readable, or the deadline. `CancellationError` on an interruption.
+  static func wait(for descriptors: [Int32], deadline: Deadline, interruption: Interruption?) throws {
     do {
-      try waitFor(-1, 0, deadline, interruption)
+      try waitFor(descriptors, Int16(POLLIN), deadline, interruption)
     } catch Failure.timedOut {
       return
     }
   }
 
+  /// Waits for nothing but time. `CancellationError` on an interruption.
+  static func sleep(until deadline: Deadline, interruption: Interruption?) throws {
+    try wait(for: [], deadline: deadline, interruption: interruption)
+  }
+
   private static func waitFor(
-    _ descriptor: Int32, _ events: Int16, _ deadline: Deadline, _ interruption: Interruption?
+    _ descriptors: [Int32], _ events: Int16, _ deadline: Deadline, _ interruption: Interruption?
   ) throws {
     // poll(2) skips negative descriptors.
-    var watched = [
-      pollfd(fd: descriptor, events: events, revents: 0),
-      pollfd(fd: interruption?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
-    ]
+    var watched = [pollfd(fd: interruption?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)]
+    for descriptor in descriptors { watched.append(pollfd(fd: descriptor, events: events, revents: 0)) }
     while true {
-      let ready = poll(&watched, 2, deadline.pollMilliseconds)
+      let ready = poll(&watched, nfds_t(watched.count), deadline.pollMilliseconds)
       if ready > 0 {
-        if watched[1].revents != 0 { throw CancellationError() }
+        if watched[0].revents != 0 { throw CancellationError() }
         return
       }
       if ready < 0 && errno != EINTR { throw Failure.broken(systemMessage(errno)) }
@@ -179,7 +182,7 @@ extension Socket {
       switch errno {
       case EINTR: continue
       case EINPROGRESS:
-        try waitFor(descriptor, Int16(POLLOUT), deadline, interruption)
+        try waitFor([descriptor], Int16(POLLOUT), deadline, interruption)
         try result.checkConnected()
         return result
       case EAGAIN:

@@ -39,13 +39,23 @@ final class Wire {
   /// Whether the next command can be sent: the server is there and no reply is pending that nobody asked for.
   var isInStep: Bool { reader.isEmpty && socket.isQuiet }
 
-  /// Sends the bytes of `count` commands and appends their replies as they arrive.
+  /// Sends what the kernel takes without waiting, so that a server works while the caller turns to another. A failure shows
+  /// when the rest is exchanged, which reads first what the server may have said of it.
+  func sendAhead(_ bytes: [UInt8]) -> Int {
+    do {
+      return try bytes.withUnsafeBytes { try socket.transmit($0) }
+    } catch {
+      return 0
+    }
+  }
+
+  /// Sends the bytes of `count` commands, but for the first `sentAhead` that have left before, and appends their replies as they arrive.
   ///
   /// Reads while it writes: a server that cannot get rid of its replies stops reading commands.
   func exchange(
-    _ bytes: ArraySlice<UInt8>, count: Int, patience: Patience, replies: inout [Reply]
+    _ bytes: ArraySlice<UInt8>, sentAhead: Int = 0, count: Int, patience: Patience, replies: inout [Reply]
   ) throws(Failure) {
-    var sent = 0
+    var sent = sentAhead
     do {
       try bytes.withUnsafeBytes { bytes in
         try exchange(bytes, &sent, until: replies.count + count, patience, &replies)
@@ -82,6 +92,22 @@ final class Wire {
       if deadline.hasPassed { throw Socket.Failure.timedOut }
       try socket.wait(forWriting: sent < bytes.count, deadline: deadline, interruption: interruption)
     }
+  }
+
+  /// What has arrived without being asked for, so far as it is complete. Waits for nothing.
+  func unsolicited() throws -> [Reply] {
+    var replies: [Reply] = []
+    // Some may be left of an exchange, after its own.
+    while let reply = try reader.next() { replies.append(reply) }
+    _ = try receive(until: .max, &replies)
+    return replies
+  }
+
+  /// Waits until one of the wires has something to read, or the deadline.
+  ///
+  /// - Throws: `CancellationError` on an interruption.
+  static func wait(for wires: [Wire], deadline: Deadline, interruption: Interruption?) throws {
+    try Socket.wait(for: wires.map { $0.socket.descriptor }, deadline: deadline, interruption: interruption)
   }
 
   /// True when at least one reply was completed.

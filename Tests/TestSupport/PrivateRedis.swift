@@ -1,4 +1,5 @@
 import Glibc
+import Primitives
 import Sandbox
 
 /// A Redis of one test, which may be stopped, killed and frozen. It starts in some 20 ms.
@@ -38,14 +39,33 @@ public final class PrivateRedis: Sendable {
     try Signals.send(number, to: try process())
   }
 
-  /// Stops the server; everything that it held is gone.
+  /// A port of the loopback interface that nobody listens on, for `CONFIG SET port`: a replica knows no sockets.
+  public static func freePort() throws -> Int {
+    let listener = try SocketAddress.tcp(port: 0).listen()
+    defer { close(listener) }
+    return Int(try SocketAddress.port(of: listener))
+  }
+
+  /// Stops the server; everything that it held is gone, but for what a test has saved by `SAVE`.
   public func stop() async throws {
     _ = try await sandbox.down()
   }
 
-  /// Starts the server again, empty.
+  /// Starts the server again, empty or from what was saved.
   public func start() async throws {
     _ = try await sandbox.up(Self.options)
+  }
+
+  /// `kill -9`, and a start from the last dump (`SAVE`), or empty.
+  public func crash() async throws {
+    let process = try process()
+    try Signals.send(SIGKILL, to: process)
+    let deadline = Deadline.after(.seconds(30))
+    while try sandbox.status().servers.contains(where: { $0.processID == process }) {
+      guard !deadline.hasPassed else { throw TestFailure("Redis did not end.") }
+      try await Task.sleep(for: .milliseconds(5))
+    }
+    try await start()
   }
 
   /// Stops the server and deletes its directory.

@@ -16,7 +16,8 @@ public struct Town: Sendable {
     try await found()
   }
 
-  init(database: TestDatabase) { self.database = database }
+  /// The town in a copy of a template that was built upon `DatabaseTemplate.town`.
+  public init(database: TestDatabase) { self.database = database }
 
   fileprivate func found() async throws {
     for result in [

@@ -1,0 +1,45 @@
+/// Makes a streaming standby of `server` and lends its address.
+///
+/// - Parameter settings: lines of its configuration, such as `recovery_min_apply_delay = '50ms'`.
+public func withStandby<R: Sendable>(
+  of server: PrivatePostgres, settings: [String] = [], isolation: isolated (any Actor)? = #isolation,
+  _ body: (PostgresAddress) async throws -> R
+) async throws -> R {
+  let directory = try TemporaryDirectory("standby")
+  let data = directory.file("data")
+  // What is written between the copy and the standby's start must be kept for it.
+  let slot = "standby_\(UInt32.random(in: .min ... .max))"
+  let programs = server.address.programs
+  let options = settings.map { "echo \"\($0)\" >> '\(data)/postgresql.auto.conf'" }.joined(separator: "\n")
+  // The servers run as another user than root.
+  let asServer = """
+    set -e
+    as_server() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+
+    """
+  @Sendable func run(_ script: String) async throws {
+    let result = try await Program("/bin/bash", ["-c", asServer + script], directory: directory.path).run(
+      timeout: .seconds(90))
+    guard result.exitCode == 0 else { throw TestFailure("standby: \(result.stderr) \(result.stdout)") }
+  }
+  let stop = "as_server '\(programs)/pg_ctl' -D '\(data)' -m immediate stop"
+  try await run(
+    """
+    [ "$(id -u)" != 0 ] || chown postgres '\(directory.path)'
+    as_server '\(programs)/pg_basebackup' -D '\(data)' -R -X stream -C -S '\(slot)' -c fast \\
+      -d '\(server.address.url(database: "postgres"))'
+    \(options)
+    as_server '\(programs)/pg_ctl' -D '\(data)' -w -t 60 -l '\(data)/log' \\
+      -o "-c listen_addresses='' -c unix_socket_directories='\(directory.path)' -p 5432" start
+    """)
+  let result: R
+  do {
+    result = try await body(PostgresAddress(host: directory.path, port: 5432, programs: programs))
+  } catch {
+    // The reason of the test's failure counts; the watchdog stops a server that is left.
+    _ = await Result { try await run(stop) }
+    throw error
+  }
+  try await run(stop)
+  return result
+}
