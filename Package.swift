@@ -45,6 +45,7 @@ let package = Package(
     layer("Cache", ["Redis", "ConnectionPool", "Primitives"]),
     layer("Ledger", ["Wallet", "Postgres", "Primitives"]),
     layer("WalletCache", ["Cache", "Redis", "Ledger", "Wallet", "Postgres", "Primitives"]),
+    layer("CacheRace", ["Cache", "Redis", "Postgres", "ConnectionPool", "Primitives"]),
     layer("Batch", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
     layer("Jobs", ["Postgres", "Primitives"]),
@@ -60,8 +61,8 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Batch", "Bench", "Cache", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger",
-        "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives",
+        "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Jobs",
+        "Ledger", "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
@@ -74,11 +75,17 @@ let package = Package(
     tests("ConnectionPoolTests", ["ConnectionPool"]),
     tests("PostgresTests", ["Postgres", "Migrations"]),
     tests("RedisTests", ["Redis"]),
-    tests("CacheTests", ["Cache", "Redis", "Primitives"], data: ["Traces"]),
+    tests(
+      "CacheTests",
+      ["Cache", "CacheRace", "ConnectionPool", "Migrations", "Postgres", "Redis", "Primitives"],
+      data: ["Traces"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
     tests(
       "LedgerTests",
-      ["Batch", "Ledger", "Fixtures", "Jobs", "Migrations", "Postgres", "Primitives", "Wallet"]),
+      [
+        "Batch", "CacheRace", "Ledger", "Fixtures", "Jobs", "Migrations", "Postgres", "Primitives", "Wallet",
+        "WalletCache",
+      ]),
     tests("MigrationsTests", ["Migrations", "Postgres"]),
     tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
@@ -87,10 +94,10 @@ let package = Package(
     tests(
       "CommandTests",
       [
-        "Commands", "ironforge", "Postgres", "Primitives",
+        "Cache", "Commands", "ironforge", "Postgres", "Primitives", "Redis", "WalletCache",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    tests("FaultTests", ["ironforge", "Postgres", "Primitives"]),
+    tests("FaultTests", ["Cache", "ironforge", "Postgres", "Primitives", "Redis", "WalletCache"]),
     tests("ArchitectureTests"),
   ]
 )

@@ -21,6 +21,7 @@ struct Layers {
     "Ledger": ["Wallet", "Postgres", "Primitives"],
     // Which rows of the ledger are cached, how they are read, and what a write fences.
     "WalletCache": ["Cache", "Redis", "Ledger", "Wallet", "Postgres", "Primitives"],
+    "CacheRace": ["Cache", "Redis", "Postgres", "ConnectionPool", "Primitives"],
     "Batch": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Migrations": ["Postgres", "Primitives"],
     // Knows no wallet: jobs on the ledger are made above it.
@@ -30,7 +31,7 @@ struct Layers {
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Batch", "Bench", "Cache", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger",
+      "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger",
       "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],

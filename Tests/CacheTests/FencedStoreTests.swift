@@ -10,15 +10,32 @@ import Testing
     try DatabaseSnapshot(text: text, isFromStandby: standby)
   }
 
+  private let servers = TrustedServers(prefixes: ["user:", "wallet:"])
+
+  private func read(_ store: FencedStore, _ key: CacheKey, _ session: Session) throws -> StoreReading {
+    try store.read(key, trusting: servers, in: session)
+  }
+
   private func lease(_ store: FencedStore, _ key: CacheKey, _ session: Session) throws -> FillLease {
-    guard case .granted(let lease) = try store.read(key, in: session) else {
+    guard case .granted(let lease) = try read(store, key, session) else {
       throw TestFailure("no lease for \(key)")
     }
     return lease
   }
 
-  private func session(_ server: PrivateRedis) throws -> Session {
-    try Session(connecting: Endpoint(url: server.url), commandTimeout: .seconds(20))
+  /// A session to a server that was vouched for when no transaction but those up to `horizon` had begun.
+  private func session(_ server: PrivateRedis, horizon: UInt64 = 1) throws -> Session {
+    let session = try Session(connecting: Endpoint(url: server.url), commandTimeout: .seconds(20))
+    let store = try FencedStore()
+    guard try store.establish(servers, in: session, horizon: { TransactionID(horizon) }) else {
+      throw TestFailure("a new server is not trusted")
+    }
+    return session
+  }
+
+  /// A writer to whom nobody is over.
+  private func writer(_ number: UInt64, seeing text: String = "1:1:") throws -> WritingTransaction {
+    WritingTransaction(TransactionID(number), snapshot: try snapshot(text))
   }
 
   @Test func aMissIsLoadedByOneAndReadByAll() async throws {
@@ -26,17 +43,16 @@ import Testing
       let (store, key) = (try FencedStore(), try CacheKey("user:42"))
       let session = try session(server)
       let lease = try lease(store, key, session)
-      #expect(try store.read(key, in: session) == .beingLoaded)
+      #expect(try read(store, key, session) == .beingLoaded)
       let loaded = LoadedValue(.text(#"{"id":42}"#), snapshot: try snapshot("10:10:"))
       #expect(try store.fill(loaded, under: lease, in: session) == .stored)
-      guard case .value(let value, let timeLeft) = try store.read(key, in: session) else {
+      guard case .value(let value, let timeLeft) = try read(store, key, session) else {
         throw TestFailure("no value")
       }
       #expect(value == .text(#"{"id":42}"#))
       #expect(timeLeft > .seconds(260) && timeLeft <= .seconds(330))
-      // Plain for others, and nothing left beside it.
+      // Plain for others.
       #expect(try session.execute("GET", "user:42").text() == #"{"id":42}"#)
-      #expect(try session.execute("EXISTS", "fence:{user:42}").integer() == 0)
       // One lease, one fill.
       #expect(try store.fill(loaded, under: lease, in: session) == .leaseLost)
     }
@@ -48,7 +64,7 @@ import Testing
       let session = try session(server)
       let absence = LoadedValue(.absent, snapshot: try snapshot("10:10:"))
       #expect(try store.fill(absence, under: lease(store, key, session), in: session) == .stored)
-      guard case .value(.absent, let timeLeft) = try store.read(key, in: session) else {
+      guard case .value(.absent, let timeLeft) = try read(store, key, session) else {
         throw TestFailure("no absence")
       }
       #expect(timeLeft <= .seconds(33))
@@ -67,17 +83,17 @@ import Testing
       (9_007_199_254_740_992, "9007199254740993:9007199254740993:", false, .stored),
       (9, "10:10:", false, .stored), (10, "9:9:", false, .fenced), (1, "5:20:11,12", false, .stored),
     ] as [(UInt64, String, Bool, FillOutcome)]) func aFillIsWeighedAgainstTheFences(
-      writer: UInt64, seen: String, standby: Bool, expected: FillOutcome
+      number: UInt64, seen: String, standby: Bool, expected: FillOutcome
     ) async throws
   {
     try await withRedis { server in
       let (store, key) = (try FencedStore(), try CacheKey("wallet:1"))
       let session = try session(server)
-      try store.fence([key], by: TransactionID(writer), in: session)
+      try store.fence([key], by: writer(number), in: session)
       let lease = try lease(store, key, session)
       let loaded = LoadedValue(.text("1"), snapshot: try snapshot(seen, standby: standby))
       // The same rule in Swift.
-      #expect(loaded.snapshot.sees(TransactionID(writer)) == (expected == .stored))
+      #expect(loaded.snapshot.sees(TransactionID(number)) == (expected == .stored))
       let outcome = try store.fill(loaded, under: lease, in: session)
       #expect(outcome == expected)
       #expect(try session.execute("EXISTS", "wallet:1").integer() == (expected == .stored ? 1 : 0))
@@ -92,11 +108,11 @@ import Testing
       let session = try session(server)
       let old = LoadedValue(.text("old"), snapshot: try snapshot("10:10:"))
       _ = try store.fill(old, under: lease(store, key, session), in: session)
-      try store.fence([key], by: TransactionID(10), in: session)
+      try store.fence([key], by: writer(10), in: session)
       #expect(try session.execute("GET", "user:1") == .null)
       // A load that began before the write comes back after it.
       let early = try lease(store, key, session)
-      try store.fence([key], by: TransactionID(11), in: session)
+      try store.fence([key], by: writer(11), in: session)
       #expect(try store.fill(old, under: early, in: session) == .leaseLost)
       #expect(try session.execute("GET", "user:1") == .null)
       let fresh = LoadedValue(.text("new"), snapshot: try snapshot("12:12:"))
@@ -109,7 +125,7 @@ import Testing
     try await withRedis { server in
       let (store, key) = (try FencedStore(), try CacheKey("user:1"))
       let session = try session(server)
-      try store.fence([key], by: TransactionID(10), in: session)
+      try store.fence([key], by: writer(10), in: session)
       let fresh = LoadedValue(.text("new"), snapshot: try snapshot("11:11:"))
       #expect(try store.fill(fresh, under: lease(store, key, session), in: session) == .stored)
       try session.execute("DEL", "user:1")
@@ -118,24 +134,28 @@ import Testing
     }
   }
 
-  @Test func manyFencesBecomeOneThatIsNoWeaker() async throws {
+  @Test func manyFencesOfWhatIsOverBecomeOneBound() async throws {
     try await withRedis { server in
       var settings = StoreSettings()
       settings.fencesMax = 5
       let (store, key) = (try FencedStore(settings), try CacheKey("user:1"))
       let session = try session(server)
-      for number in 1...20 as ClosedRange<UInt64> {
-        try store.fence([key], by: TransactionID(number), in: session)
+      // Transaction 3 runs on while the others come and go.
+      for number in 3...40 as ClosedRange<UInt64> {
+        try store.fence(
+          [key], by: writer(number, seeing: number == 3 ? "3:3:" : "3:\(number):3"), in: session)
       }
-      let fresh = LoadedValue(.text("new"), snapshot: try snapshot("30:30:"))
-      #expect(try store.fill(fresh, under: lease(store, key, session), in: session) == .stored)
-      #expect(
-        try session.execute("HGETALL", "fence:{user:1}").array() == [
-          .string(Array("floor".utf8)), .string(Array("20".utf8)),
-        ])
-      try session.execute("DEL", "user:1")
-      for (seen, expected) in [("20:30:20", FillOutcome.fenced), ("3:30:3", .fenced), ("21:30:25", .stored)] {
-        let load = LoadedValue(.text("x"), snapshot: try snapshot(seen))
+      let entry = try #require(try store.peek([key], in: session).first)
+      #expect(entry.fences.first == TransactionID(3) && entry.fences.last == TransactionID(40))
+      #expect(entry.fences.count <= 6)
+      #expect(entry.floor.map { $0 >= TransactionID(30) } == true)
+      // A standby is past the fences that are left, but for all that it knows not past those that are gone.
+      let outcomes = [
+        ("3:50:3", false, FillOutcome.fenced), ("4:50:", true, .fenced), ("40:50:", true, .fenced),
+        ("41:50:", true, .stored),
+      ]
+      for (seen, standby, expected) in outcomes {
+        let load = LoadedValue(.text("x"), snapshot: try snapshot(seen, standby: standby))
         #expect(try store.fill(load, under: lease(store, key, session), in: session) == expected)
       }
     }
@@ -148,8 +168,8 @@ import Testing
       let (patient, hasty) = (try FencedStore(), try FencedStore(short))
       let key = try CacheKey("user:1")
       let session = try session(server)
-      try patient.fence([key], by: TransactionID(1), in: session)
-      try hasty.fence([key], by: TransactionID(2), in: session)
+      try patient.fence([key], by: writer(1), in: session)
+      try hasty.fence([key], by: writer(2), in: session)
       #expect(try session.execute("PTTL", "fence:{user:1}").integer() > 500_000)
       let lost = try lease(hasty, key, session)
       try await Task.sleep(for: .milliseconds(80))

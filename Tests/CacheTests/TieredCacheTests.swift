@@ -14,6 +14,12 @@ private final class Row: Sendable {
     var lastTransaction: UInt64 = 10
     var running: [TransactionID] = []
     var reads = 0
+
+    func snapshot() throws -> DatabaseSnapshot {
+      let list = running.map(\.description).joined(separator: ",")
+      let oldest = running.first?.number ?? lastTransaction + 1
+      return try DatabaseSnapshot(text: "\(oldest):\(lastTransaction + 1):\(list)", isFromStandby: false)
+    }
   }
 
   private let state = Mutex(State())
@@ -25,31 +31,37 @@ private final class Row: Sendable {
   /// What the last acknowledged write has written.
   var acknowledged: Int { state.withLock { $0.value } }
 
-  func begin() -> TransactionID {
-    state.withLock { state in
+  func begin() throws -> WritingTransaction {
+    try state.withLock { state in
+      let snapshot = try state.snapshot()
       state.lastTransaction += 1
       let transaction = TransactionID(state.lastTransaction)
       state.running.append(transaction)
-      return transaction
+      return WritingTransaction(transaction, snapshot: snapshot)
     }
   }
 
-  func commit(_ transaction: TransactionID, _ value: Int) {
+  func commit(_ transaction: WritingTransaction, _ value: Int) {
     state.withLock { state in
       state.value = value
-      state.running.removeAll { $0 == transaction }
+      state.running.removeAll { $0 == transaction.id }
+    }
+  }
+
+  /// A transaction that is over at once.
+  @Sendable func horizon() async throws -> TransactionID {
+    state.withLock { state in
+      state.lastTransaction += 1
+      return TransactionID(state.lastTransaction)
     }
   }
 
   @Sendable func load() async throws -> LoadedValue {
-    let (value, next, running) = state.withLock { state in
+    let (value, snapshot) = try state.withLock { state in
       state.reads += 1
-      return (state.value, state.lastTransaction + 1, state.running)
+      return (state.value, try state.snapshot())
     }
     if delay > .zero { try await Task.sleep(for: delay) }
-    let list = running.map(\.description).joined(separator: ",")
-    let oldest = running.first?.number ?? next
-    let snapshot = try DatabaseSnapshot(text: "\(oldest):\(next):\(list)", isFromStandby: false)
     return LoadedValue(.text(String(value)), snapshot: snapshot)
   }
 }
@@ -62,17 +74,21 @@ private final class Row: Sendable {
     let key: CacheKey
   }
 
-  private func world(_ server: PrivateRedis, l1: L1Cache? = nil, timeout: Duration = .seconds(20)) throws
-    -> World
-  {
+  private func world(
+    _ server: PrivateRedis, _ row: Row, l1: L1Cache? = nil, behind proxy: Proxy? = nil,
+    timeout: Duration = .seconds(20)
+  ) async throws -> World {
     let store = try FencedStore()
-    let redis = try Connection(Endpoint(url: server.url), connectTimeout: timeout, commandTimeout: timeout)
-    return World(
-      cache: TieredCache(l1: l1, store: store, redis: redis), store: store, redis: redis,
-      key: try CacheKey("user:1"))
+    let endpoint =
+      try proxy.map { try Endpoint(.tcp(host: "127.0.0.1", port: $0.port)) } ?? Endpoint(url: server.url)
+    let redis = try Connection(endpoint, connectTimeout: timeout, commandTimeout: timeout)
+    let cache = TieredCache(
+      l1: l1, store: store, redis: redis, servers: TrustedServers(prefixes: ["user:"]), horizon: row.horizon)
+    #expect(try await cache.vouch())
+    return World(cache: cache, store: store, redis: redis, key: try CacheKey("user:1"))
   }
 
-  private func fence(_ world: World, _ transaction: TransactionID) async throws {
+  private func fence(_ world: World, _ transaction: WritingTransaction) async throws {
     let (store, key) = (world.store, world.key)
     try await world.redis.withSession { try store.fence([key], by: transaction, in: $0) }
   }
@@ -80,7 +96,11 @@ private final class Row: Sendable {
   @Test func theDatabaseIsReadOnceThenL2ThenL1() async throws {
     try await withRedis { server in
       let l1 = L1Cache(capacity: 10, timeToLive: .seconds(60), timeToIdle: .seconds(60))
-      let (world, row) = (try world(server, l1: l1), Row())
+      let row = Row()
+      let world = try await world(server, row, l1: l1)
+      #expect(try await world.cache.value(of: world.key, load: row.load) == .text("0"))
+      // A fill changes the key, so what was loaded waits for its first read out of L2.
+      #expect(l1.statistics.count == 0)
       #expect(try await world.cache.value(of: world.key, load: row.load) == .text("0"))
       #expect(l1.statistics.count == 1)
       world.cache.forget(world.key)
@@ -93,9 +113,45 @@ private final class Row: Sendable {
     }
   }
 
+  /// Between the answer of L2 and the store in L1 the key is removed, as a tracker does it.
+  @Test func aValueThatChangedWhileItWasReadStaysOutOfL1() async throws {
+    try await withRedis { server in
+      let l1 = L1Cache(capacity: 10, timeToLive: .seconds(60), timeToIdle: .seconds(60))
+      let proxy = try Proxy(to: .unix(server.socket))
+      defer { proxy.stop() }
+      let row = Row()
+      let world = try await world(server, row, l1: l1, behind: proxy)
+      #expect(try await world.cache.value(of: world.key, load: row.load) == .text("0"))
+      let misses = l1.statistics.misses
+      proxy.set(.delay(milliseconds: 1000))
+      let reading = Task { try await world.cache.value(of: world.key, load: row.load) }
+      while l1.statistics.misses == misses { try await Task.sleep(for: .milliseconds(5)) }
+      // The read takes its ticket next, and has its answer in two seconds.
+      try await Task.sleep(for: .milliseconds(300))
+      l1.remove(world.key.text)
+      #expect(try await reading.value == .text("0"))
+      #expect(row.reads == 1 && l1.statistics.count == 0)
+    }
+  }
+
+  @Test func l1HoldsNothingLongerThanL2() async throws {
+    try await withRedis { server in
+      let l1 = L1Cache(capacity: 10, timeToLive: .seconds(60), timeToIdle: .seconds(60))
+      let world = try await world(server, Row(), l1: l1)
+      for (text, value) in [("7", CachedValue.text("7")), ("null", .absent)] {
+        try await world.redis.execute(Command("SET", .text(world.key.text), .text(text), "PX", 2000))
+        #expect(try await world.cache.value(of: world.key) { throw TestFailure("not from L2") } == value)
+        #expect(l1.value(of: world.key.text) == value)
+        try await Task.sleep(for: .milliseconds(2050))
+        #expect(l1.value(of: world.key.text) == nil)
+      }
+    }
+  }
+
   @Test func manyReadersOfOneKeyAreOneLoad() async throws {
     try await withRedis { server in
-      let (world, row) = (try world(server), Row(delay: .milliseconds(30)))
+      let row = Row(delay: .milliseconds(30))
+      let world = try await world(server, row)
       try await withThrowingTaskGroup(of: CachedValue.self) { group in
         for _ in 0..<100 {
           group.addTask { try await world.cache.value(of: world.key, load: row.load) }
@@ -109,7 +165,8 @@ private final class Row: Sendable {
 
   @Test func aFailedLoadGivesItsLeaseBack() async throws {
     try await withRedis { server in
-      let (world, row) = (try world(server), Row())
+      let row = Row()
+      let world = try await world(server, row)
       let error = await thrown {
         try await world.cache.value(of: world.key) { throw TestFailure("no database") }
       }
@@ -124,10 +181,11 @@ private final class Row: Sendable {
   @Test func aLoadThatAWriteHasOvertakenStaysOut() async throws {
     try await withRedis { server in
       let l1 = L1Cache(capacity: 10, timeToLive: .seconds(60), timeToIdle: .seconds(60))
-      let (world, row) = (try world(server, l1: l1), Row())
+      let row = Row()
+      let world = try await world(server, row, l1: l1)
       let old = try await world.cache.value(of: world.key) {
         let loaded = try await row.load()
-        let writer = row.begin()
+        let writer = try row.begin()
         try await self.fence(world, writer)
         row.commit(writer, 1)
         return loaded
@@ -141,8 +199,9 @@ private final class Row: Sendable {
   /// The load begins between the fence and the commit, with a new lease.
   @Test func aLoadThatDidNotSeeTheFencingTransactionStaysOut() async throws {
     try await withRedis { server in
-      let (world, row) = (try world(server), Row())
-      let writer = row.begin()
+      let row = Row()
+      let world = try await world(server, row)
+      let writer = try row.begin()
       try await fence(world, writer)
       #expect(
         try await world.cache.value(of: world.key, load: row.load) == .text("0"))
@@ -154,7 +213,8 @@ private final class Row: Sendable {
 
   @Test func aSlowRedisCostsItsTimeoutOnce() async throws {
     try await withRedis { server in
-      let (world, row) = (try world(server, timeout: .milliseconds(300)), Row())
+      let row = Row()
+      let world = try await world(server, row, timeout: .milliseconds(300))
       _ = try await world.cache.value(of: world.key, load: row.load)
       try server.signal(SIGSTOP)
       let begin = monotonicNanoseconds()
@@ -174,15 +234,41 @@ private final class Row: Sendable {
     }
   }
 
+  /// What the dump holds is old: it is not served, and after a while L2 serves again.
+  @Test func aRestartedServerIsReadPastUntilItIsVouchedFor() async throws {
+    try await withRedis { server in
+      let row = Row()
+      let world = try await world(server, row)
+      #expect(try await world.cache.value(of: world.key, load: row.load) == .text("0"))
+      try await world.redis.execute(Command("SAVE"))
+      let writer = try row.begin()
+      try await fence(world, writer)
+      row.commit(writer, 1)
+      try await server.crash()
+      let resurrected = try await world.redis.execute(Command("GET", .text(world.key.text))).text()
+      #expect(resurrected == "0")
+      #expect(try await world.cache.value(of: world.key, load: row.load) == .text("1"))
+      let deadline = Deadline.after(.seconds(30))
+      var reads = -1
+      while reads != row.reads, !deadline.hasPassed {
+        reads = row.reads
+        try await Task.sleep(for: .milliseconds(50))
+        #expect(try await world.cache.value(of: world.key, load: row.load) == .text("1"))
+      }
+      #expect(try await world.redis.execute(Command("GET", .text(world.key.text))).text() == "1")
+    }
+  }
+
   /// Readers, writers that fence and commit, loads that take a while: nothing older than an acknowledged write.
   @Test func interleavedReadsAndWritesAreNeverStale() async throws {
     try await withRedis { server in
-      let (world, row) = (try world(server), Row(delay: .milliseconds(2)))
-      let other = try self.world(server)
+      let row = Row(delay: .milliseconds(2))
+      let world = try await world(server, row)
+      let other = try await self.world(server, row)
       try await withThrowingTaskGroup(of: (stale: Int, reads: Int).self) { group in
         group.addTask {
           for value in 1...150 {
-            let transaction = row.begin()
+            let transaction = try row.begin()
             try await self.fence(world, transaction)
             row.commit(transaction, value)
             try await Task.sleep(for: .milliseconds(Int.random(in: 1...6)))

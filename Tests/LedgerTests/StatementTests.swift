@@ -1,4 +1,5 @@
 import Batch
+import CacheRace
 import FoundationEssentials
 import Fixtures
 import Jobs
@@ -6,15 +7,18 @@ import Ledger
 import Migrations
 import TestSupport
 import Testing
+import WalletCache
 
 @testable import Postgres
 
 @Suite struct StatementTests {
   /// The statements of every target that has any, as the program itself lists them.
   private static let lists: [(target: String, statements: [Statement])] = [
-    ("Batch", BatchRegistry.statements), ("Fixtures", FixtureStatements.all), ("Jobs", JobStatements.all),
+    ("Batch", BatchRegistry.statements), ("CacheRace", RaceStatements.all),
+    ("Fixtures", FixtureStatements.all), ("Jobs", JobStatements.all),
     ("Ledger", Ledger.statements),
     ("Migrations", MigrationStatements.all),
+    ("WalletCache", RowStatements.all + AuditStatements.all + OutboxStatements.all),
     (
       "Postgres",
       [.begin, .beginSnapshot, .commit, .rollback, Session.localTimeouts, .backendPID]

@@ -1,4 +1,5 @@
-import Primitives
+public import Primitives
+public import Redis
 import Synchronization
 
 /// What an L1 cache counted since it was made.
@@ -29,7 +30,16 @@ public final class L1Cache: Sendable {
     var contents: L1Contents
     var hits: UInt64 = 0
     var misses: UInt64 = 0
+    /// Nothing is served from here on; see ``L1Cache/serve(until:)``.
+    var servedUntil = Int64.max
+    /// Removals so far, of everything and of the keys of each stripe.
+    var removals: UInt64 = 0
+    var stripes = ContiguousArray<UInt64>(repeating: 0, count: L1Cache.stripeCount)
   }
+
+  /// Keys share the counts by which a read finds that its key was removed meanwhile. Where they share one needlessly, a
+  /// value is not held that could be.
+  private static let stripeCount = 1024
 
   /// The most entries at a time.
   public let capacity: Int
@@ -58,7 +68,7 @@ public final class L1Cache: Sendable {
   public func value(of key: String) -> CachedValue? {
     let now = coarseNanoseconds()
     return state.withLock { state in
-      let value = state.contents.value(of: key, at: now)
+      let value = now < state.servedUntil ? state.contents.value(of: key, at: now) : nil
       if value == nil { state.misses &+= 1 } else { state.hits &+= 1 }
       return value
     }
@@ -74,14 +84,27 @@ public final class L1Cache: Sendable {
     }
   }
 
-  /// Removes a key.
-  public func remove(_ key: String) {
-    state.withLock { $0.contents.remove(key) }
+  /// To be asked for before a value is read elsewhere that shall be held here.
+  public func ticket(for key: String) -> L1Ticket {
+    let stripe = Self.stripe(of: key)
+    return state.withLock { L1Ticket(stripe: stripe, removals: $0.removals &+ $0.stripes[stripe]) }
   }
 
-  /// Removes everything.
-  public func removeAll() {
-    state.withLock { $0.contents.removeAll() }
+  /// Offers a value that was read since the ticket was given. It is not held if the key was removed since then, or while
+  /// nothing is served.
+  ///
+  /// - Parameter lifetime: when the value must be gone, if that is before the cache's own time to live.
+  public func store(_ value: CachedValue, for key: String, lifetime: Duration, under ticket: L1Ticket) {
+    let now = coarseNanoseconds()
+    state.withLock { state in
+      let removals = state.removals &+ state.stripes[ticket.stripe]
+      guard removals == ticket.removals, now < state.servedUntil else { return }
+      state.contents.store(value, for: key, lifetime: lifetime.wholeNanoseconds, at: now)
+    }
+  }
+
+  private static func stripe(of key: String) -> Int {
+    Int(UInt(bitPattern: key.hashValue) % UInt(stripeCount))
   }
 
   /// The counts now.
@@ -90,4 +113,37 @@ public final class L1Cache: Sendable {
       L1Statistics(hits: $0.hits, misses: $0.misses, count: $0.contents.count, capacity: capacity)
     }
   }
+}
+
+/// The state of a key before it was read elsewhere.
+public struct L1Ticket: Sendable {
+  fileprivate let stripe: Int
+  fileprivate let removals: UInt64
+}
+
+extension L1Cache: TrackedValues {
+  /// Removes a key, and voids the tickets for it.
+  public func remove(_ key: String) {
+    let stripe = Self.stripe(of: key)
+    state.withLock { state in
+      state.stripes[stripe] &+= 1
+      state.contents.remove(key)
+    }
+  }
+
+  /// Removes everything, and voids all tickets.
+  public func removeAll() {
+    state.withLock { state in
+      state.removals &+= 1
+      state.contents.removeAll()
+    }
+  }
+
+  /// Serves nothing from then on, until it is called again. A cache for which it is never called has no such end.
+  public func serve(until deadline: Deadline) {
+    state.withLock { $0.servedUntil = deadline.nanoseconds - Self.clockLag }
+  }
+
+  /// How far the clock by which a hit is judged may be behind: a tick, of which those of a virtual machine come late.
+  private static let clockLag: Int64 = 100_000_000
 }

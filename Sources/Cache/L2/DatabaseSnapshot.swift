@@ -26,6 +26,29 @@ public struct TransactionID: Sendable, Hashable, Comparable, CustomStringConvert
   public var description: String { String(number) }
 }
 
+/// A transaction that writes cached rows: who it is, and what was over when it looked.
+public struct WritingTransaction: Sendable, Hashable {
+  /// `pg_current_xact_id()`.
+  public let id: TransactionID
+  /// `pg_current_snapshot()` on the primary at any time in it. By it fences of others are removed that are over.
+  public let snapshot: DatabaseSnapshot
+
+  /// A transaction on the primary.
+  public init(_ id: TransactionID, snapshot: DatabaseSnapshot) {
+    precondition(!snapshot.isFromStandby, "nothing is written on a standby")
+    self.id = id
+    self.snapshot = snapshot
+  }
+
+  /// Reads the text of `pg_current_xact_id()` and of `pg_current_snapshot()`.
+  ///
+  /// - Throws: `snapshot_malformed`.
+  public init(id: some StringProtocol, snapshot: String) throws(SimpleFailure) {
+    self.init(
+      try TransactionID(text: id), snapshot: try DatabaseSnapshot(text: snapshot, isFromStandby: false))
+  }
+}
+
 /// Which transactions a statement saw: the text of `pg_current_snapshot()`, `xmin:xmax:xip,xip,…`.
 public struct DatabaseSnapshot: Sendable, Hashable, CustomStringConvertible {
   /// The oldest transaction that was still running: all before it are over.
@@ -75,6 +98,22 @@ public struct DatabaseSnapshot: Sendable, Hashable, CustomStringConvertible {
       if running[middle] < transaction { low = middle + 1 } else { high = middle }
     }
     return low == running.count || running[low] != transaction
+  }
+
+  /// The running ones as the scripts look for them: `,7,9,`.
+  var runningList: String { running.reduce(into: ",") { $0 += "\($1)," } }
+
+  /// One that sees nothing.
+  static let nothing = DatabaseSnapshot(
+    oldestRunning: TransactionID(0), firstUnborn: TransactionID(0), running: [], isFromStandby: false)
+
+  private init(
+    oldestRunning: TransactionID, firstUnborn: TransactionID, running: [TransactionID], isFromStandby: Bool
+  ) {
+    self.oldestRunning = oldestRunning
+    self.firstUnborn = firstUnborn
+    self.running = running
+    self.isFromStandby = isFromStandby
   }
 
   /// As PostgreSQL writes it.

@@ -15,38 +15,59 @@ public enum CacheTier: String, Sendable, Hashable {
 ///
 /// By the lease one load of a key at a time goes on among all processes. Whoever finds it taken looks again a few times,
 /// and then reads the database without filling. When Redis fails, reads go to the database, and a breaker spares them its
-/// time-out; such loads are shared within the process. A load that fails or is cancelled gives its lease back.
+/// time-out; such loads are shared within the process. A load that fails or is cancelled gives its lease back. The same
+/// goes for a server that has restarted or been replaced: reads go past it until it is vouched for, in the background.
 ///
-/// A value that was read from L2 or the database is no older than any write that was acknowledged before the call, if the
-/// load reads the primary. L1 knows nothing of writes by others: its time to live is how old a value out of it can be.
+/// A value that was read from L2 is no older than any write that was acknowledged before the call, and so is one from the
+/// database, if the load reads the primary. One out of L1 is no older than what a `KeyTracker` allows, and lives no longer
+/// than in L2.
 public final class TieredCache: Sendable {
   /// Reads one row, or its absence, in one statement with its snapshot.
   public typealias Load = @Sendable () async throws -> LoadedValue
+  /// Gets a fresh transaction id from the primary database: `select pg_current_xact_id()`.
+  public typealias Horizon = @Sendable () async throws -> TransactionID
+
+  /// How often each tier answered.
+  public let counters = CacheCounters()
 
   private let l1: L1Cache?
   private let store: FencedStore
   private let redis: Connection
+  private let servers: TrustedServers
+  private let horizon: Horizon
   private let loads: SharedLoads<CachedValue>
   private let breaker = Mutex(Breaker())
   private let refresh = EarlyRefresh(eagerness: 1)
   /// Seconds that a load takes, the mean of the latest; guesses 10 ms at first.
   private let loadTime = Mutex(0.01)
+  private let refreshes = Mutex(0)
+  private let vouching = Mutex<Task<Bool, any Error>?>(nil)
+  private let vouchingBreaker = Mutex(Breaker())
 
   /// How often a reader looks again for a value that another process loads, and how long it waits between.
   private static let looks = 5
   private static let lookPause = Duration.milliseconds(20)
+  /// Loads in the background at a time; a value whose turn does not come is loaded by a later reader.
+  private static let refreshesMax = 8
+  /// Tries to vouch for servers that are replaced while it goes on.
+  private static let vouchingAttempts = 3
 
   /// A cache over one connection to Redis.
   ///
   /// - Parameters:
-  ///   - l1: nil for none, where a value must not be older than the last acknowledged write.
+  ///   - l1: nil for none, where a value must not be older than the last acknowledged write. Otherwise a `KeyTracker` of the
+  ///     same Redis must follow it.
+  ///   - servers: for this connection; its prefixes are those of all keys that are asked for.
   ///   - patience: how long a reader waits for a load.
   public init(
-    l1: L1Cache?, store: FencedStore, redis: Connection, patience: Duration = .seconds(30)
+    l1: L1Cache?, store: FencedStore, redis: Connection, servers: TrustedServers,
+    patience: Duration = .seconds(30), horizon: @escaping Horizon
   ) {
     self.l1 = l1
     self.store = store
     self.redis = redis
+    self.servers = servers
+    self.horizon = horizon
     loads = SharedLoads(patience: patience)
   }
 
@@ -57,7 +78,11 @@ public final class TieredCache: Sendable {
   ///
   /// - Throws: what `load` throws; `LoadFailure`; `CancellationError`. Never an error of Redis.
   public func value(of key: CacheKey, load: @escaping Load) async throws -> CachedValue {
-    if let value = l1?.value(of: key.text) { return value }
+    if let l1 {
+      let value = l1.value(of: key.text)
+      counters.noteL1(isHit: value != nil)
+      if let value { return value }
+    }
     return try await readThrough(key, load)
   }
 
@@ -68,11 +93,14 @@ public final class TieredCache: Sendable {
 
   private func readThrough(_ key: CacheKey, _ load: @escaping Load) async throws -> CachedValue {
     for look in 0..<Self.looks {
-      switch try await read(key) {
-      case nil: return try await loads.value(of: key) { [self] in try await timed(load).value }
+      let ticket = l1?.ticket(for: key.text)
+      let reading = try await read(key)
+      if look == 0 { counters.noteL2(isHit: reading?.isValue ?? false) }
+      switch reading {
+      case nil, .untrusted: return try await loads.value(of: key) { [self] in try await timed(load).value }
       case .value(let value, let timeLeft):
         await refreshIfDue(key, timeLeft, load)
-        l1?.store(value, for: key.text, lifetime: timeLeft)
+        if let ticket { l1?.store(value, for: key.text, lifetime: timeLeft, under: ticket) }
         return value
       case .granted(let lease): return try await loadAndFill(lease, load)
       case .beingLoaded:
@@ -87,10 +115,11 @@ public final class TieredCache: Sendable {
     let isDue = refresh.isDue(
       timeLeft: timeLeft, loadTime: .seconds(loadTime.withLock { $0 }),
       draw: .random(in: Double.leastNormalMagnitude...1))
-    guard isDue, let lease = await attempt({ [store] in try store.refreshLease(key, in: $0) }) ?? nil else {
-      return
-    }
+    guard isDue, beginRefresh() else { return }
+    let lease = await attempt { [store, servers] in try store.refreshLease(key, trusting: servers, in: $0) }
+    guard let lease = lease ?? nil else { return endRefresh() }
     Task.detached { [self] in
+      defer { endRefresh() }
       do {
         _ = try await loadAndFill(lease, load)
       } catch {
@@ -98,6 +127,18 @@ public final class TieredCache: Sendable {
         return
       }
     }
+  }
+
+  private func beginRefresh() -> Bool {
+    refreshes.withLock { count in
+      guard count < Self.refreshesMax else { return false }
+      count += 1
+      return true
+    }
+  }
+
+  private func endRefresh() {
+    refreshes.withLock { $0 -= 1 }
   }
 
   private func loadAndFill(_ lease: FillLease, _ load: Load) async throws -> CachedValue {
@@ -109,9 +150,8 @@ public final class TieredCache: Sendable {
       Task.detached { [self] in await attempt { [store] in try store.release(lease, in: $0) } }
       throw error
     }
-    let outcome = await attempt { [store] in try store.fill(loaded, under: lease, in: $0) }
-    // Anything else may have been overtaken by a write already.
-    if outcome == .stored { l1?.store(loaded.value, for: lease.key.text) }
+    // L1 gets it when it is next read out of L2: the fill is a change, which takes the key out of every L1.
+    await attempt { [store] in try store.fill(loaded, under: lease, in: $0) }
     return loaded.value
   }
 
@@ -127,14 +167,18 @@ public final class TieredCache: Sendable {
 
   /// Nil when Redis is left alone, or has just failed.
   private func read(_ key: CacheKey) async throws -> StoreReading? {
-    let reading = await attempt { [store] in try store.read(key, in: $0) }
+    if vouching.withLock({ $0 != nil }) { return nil }
+    let reading = await attempt { [store, servers] in try store.read(key, trusting: servers, in: $0) }
     try Task.checkCancellation()
+    if case .untrusted = reading { vouchInBackground() }
     return reading
   }
 
   /// What `body` returns; nil when it failed or the breaker is open. A cache is never why a read fails.
   @discardableResult
-  private func attempt<Result: Sendable>(_ body: @Sendable (Session) throws -> Result) async -> Result? {
+  private func attempt<Result: Sendable>(
+    _ body: @Sendable (any CommandRunner) throws -> Result
+  ) async -> Result? {
     guard breaker.withLock({ $0.admits(at: monotonicNanoseconds()) }) else { return nil }
     do {
       let result = try await redis.withSession(body)
@@ -142,14 +186,81 @@ public final class TieredCache: Sendable {
       return result
     } catch {
       breaker.withLock { breaker in
+        switch error {
         // The caller was cancelled: that tells nothing of the server.
-        if error is CancellationError {
-          breaker.abandoned()
-        } else {
-          breaker.failed(at: monotonicNanoseconds())
+        case is CancellationError: breaker.abandoned()
+        // Another program's key bears the name; the server is well.
+        case RedisError.server(let error) where error.code == "WRONGTYPE": breaker.succeeded()
+        default: breaker.failed(at: monotonicNanoseconds())
         }
       }
       return nil
     }
+  }
+
+  // MARK: Trust
+
+  /// Sees to it that values in Redis may be served, which is quick where they may be already. Reads do it by themselves, in
+  /// the background; a command that reads once and ends does it first, or it would never come to an end.
+  ///
+  /// - Returns: whether they may; no, where `TrustedServers.refusal` says why, or servers are being replaced.
+  /// - Throws: `RedisError`; what `horizon` throws.
+  public func vouch() async throws -> Bool {
+    let task = vouching.withLock { running in
+      if let running { return running }
+      let task = Task.detached { [self] in
+        defer { vouching.withLock { $0 = nil } }
+        for _ in 0..<Self.vouchingAttempts where try await vouchOnce() { return true }
+        return false
+      }
+      running = task
+      return task
+    }
+    return try await task.value
+  }
+
+  private func vouchOnce() async throws -> Bool {
+    let begun = try await redis.withSession { [store, servers] in
+      try store.beginEstablishing(servers, in: $0)
+    }
+    for var step in begun {
+      // Others get their turn on the connection between two parts.
+      while !step.isScrubbed {
+        let before = step
+        step = try await redis.withSession { [store, servers] session in
+          var after = before
+          try store.scrub(&after, servers, in: session)
+          return after
+        }
+      }
+      let (scrubbed, bound) = (step, try await horizon())
+      let isDone = try await redis.withSession { [store, servers] in
+        try store.finish(scrubbed, horizon: bound, servers, in: $0)
+      }
+      guard isDone else { return false }
+    }
+    return try await redis.withSession { [store, servers] in try store.trustsAll(servers, in: $0) }
+  }
+
+  private func vouchInBackground() {
+    guard vouchingBreaker.withLock({ $0.admits(at: monotonicNanoseconds()) }) else { return }
+    Task.detached { [self] in
+      let isDone: Bool
+      do {
+        isDone = try await vouch()
+      } catch {
+        // Of no consequence but for another try after a pause; until then reads go past L2.
+        isDone = false
+      }
+      vouchingBreaker.withLock { breaker in
+        if isDone { breaker.succeeded() } else { breaker.failed(at: monotonicNanoseconds()) }
+      }
+    }
+  }
+}
+
+extension StoreReading {
+  fileprivate var isValue: Bool {
+    if case .value = self { true } else { false }
   }
 }

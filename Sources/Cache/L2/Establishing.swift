@@ -1,0 +1,128 @@
+import Primitives
+public import Redis
+
+/// Vouching for a server in steps, for a caller that does other things between them; see ``FencedStore/establish(_:in:horizon:)``.
+public struct Establishment: Sendable {
+  let node: String
+  let identity: String
+  let birth: String
+  var cursor: String?
+  var steps = 0
+  /// Whether the values of doubtful origin are gone, so that it can be finished.
+  public var isScrubbed: Bool { cursor == nil }
+}
+
+/// Vouching for servers that have restarted, been promoted, or lost their registry.
+extension FencedStore {
+  /// Keys that one step of a scrub looks at.
+  private static let scanCount = 1000
+  /// Steps of one scrub, for ten billion keys: a bound for a loop whose end the server decides.
+  private static let scanStepsMax = 10_000_000
+
+  /// Makes every server behind the runner trusted, unless it is: deletes the values and side hashes of the prefixes, and
+  /// records in the registry up to which transaction fences may have been lost. Until those are over, nothing is filled.
+  ///
+  /// - Parameter horizon: a transaction id that the primary database assigns now: `select pg_current_xact_id()`.
+  /// - Returns: whether all servers are trusted now; no, where INFO is not allowed, or a server was replaced meanwhile.
+  /// - Throws: `RedisError`; what `horizon` throws.
+  public func establish(
+    _ servers: TrustedServers, in runner: some CommandRunner, horizon: () throws -> TransactionID
+  ) throws -> Bool {
+    for var step in try beginEstablishing(servers, in: runner) {
+      while !step.isScrubbed { try scrub(&step, servers, in: runner) }
+      guard try finish(step, horizon: horizon(), servers, in: runner) else { return false }
+    }
+    return try trustsAll(servers, in: runner)
+  }
+
+  /// Whether every server behind the runner is trusted.
+  func trustsAll(_ servers: TrustedServers, in runner: some CommandRunner) throws -> Bool {
+    try runner.nodes().allSatisfy { try servers.verify($0, in: runner) }
+  }
+
+  /// Begins for each server that is not trusted. The horizon must be asked for after this.
+  ///
+  /// - Throws: `RedisError`.
+  public func beginEstablishing(_ servers: TrustedServers, in runner: some CommandRunner) throws
+    -> [Establishment]
+  {
+    var begun: [Establishment] = []
+    for node in try runner.nodes() {
+      guard try !servers.verify(node, in: runner), let identity = try servers.askIdentity(of: node) else {
+        continue
+      }
+      // If the registry is lost from here on, its birth is another, and `finish` sees it.
+      try runner.execute(
+        Command("HSETNX", .text(registryKey), "birth", .text(newToken())), isIdempotent: true)
+      let birth = try runner.execute(Command("HGET", .text(registryKey), "birth"), isIdempotent: true)
+      guard let birth = try birth.text() else { continue }
+      begun.append(Establishment(node: node.id, identity: identity, birth: birth, cursor: "0"))
+    }
+    return begun
+  }
+
+  /// Deletes the next part of what is doubtful.
+  ///
+  /// - Throws: `RedisError`.
+  public func scrub(
+    _ step: inout Establishment, _ servers: TrustedServers, in runner: some CommandRunner
+  ) throws {
+    step.steps += 1
+    guard step.steps <= Self.scanStepsMax else {
+      throw RedisError.unexpectedReply(expected: "an end of SCAN", got: "\(step.steps) parts")
+    }
+    guard let cursor = step.cursor else { return }
+    guard let node = try runner.nodes().first(where: { $0.id == step.node }) else {
+      // It has left the cluster, and `finish` will find that too.
+      step.cursor = nil
+      return
+    }
+    let reply = try node.session.execute(
+      Command("SCAN", .text(cursor), "COUNT", .integer(Self.scanCount)), isIdempotent: true)
+    guard let parts = try reply.array(), parts.count == 2, let next = try parts[0].text() else {
+      throw RedisError.unexpectedReply(expected: "a cursor and keys", got: "others")
+    }
+    // A value goes with its side hash and the reverse: a fill by a lease out of the dump might otherwise put a value behind
+    // the cursor while the side hash is still before it.
+    let keys = Set(try (parts[1].array() ?? []).compactMap { valueKey(try $0.bytes(), servers.prefixes) })
+    let commands = keys.map { Command("UNLINK", .text($0.text), .text($0.sideKey)) }
+    try node.session.pipeline(commands, isIdempotent: true) { _, reply in
+      // A slot that has moved away is another node's business.
+      if case .error(let error) = reply, error.code != "MOVED", error.code != "ASK" {
+        throw RedisError.server(error)
+      }
+    }
+    step.cursor = next == "0" ? nil : next
+  }
+
+  /// Records that a server is trusted again.
+  ///
+  /// - Parameter horizon: a transaction id that the primary database has assigned since this was begun.
+  /// - Returns: false where the server or the registry was lost meanwhile, and it must be begun again.
+  /// - Throws: `RedisError`.
+  public func finish(
+    _ step: Establishment, horizon: TransactionID, _ servers: TrustedServers, in runner: some CommandRunner
+  ) throws -> Bool {
+    guard step.isScrubbed, let node = try runner.nodes().first(where: { $0.id == step.node }),
+      // The whole scan was one process's.
+      try servers.askIdentity(of: node) == step.identity
+    else { return false }
+    let fields = servers.homeFields(of: node).map { Argument.text($0) }
+    let reply = try runner.execute(
+      Command(
+        FenceScripts.establish, keys: [.text(registryKey)],
+        arguments: [.text(step.birth), .text(horizon.description), .text(step.identity)] + fields),
+      isIdempotent: true)
+    guard try reply.integer() == 1 else { return false }
+    return try servers.verify(node, in: runner)
+  }
+
+  /// The key whose value or side hash this is; nil for a key of others.
+  private func valueKey(_ bytes: [UInt8]?, _ prefixes: [String]) -> CacheKey? {
+    guard let bytes, var text = String(validating: bytes, as: UTF8.self)?[...] else { return nil }
+    if text.hasPrefix("fence:{"), text.hasSuffix("}") { text = text.dropFirst(7).dropLast() }
+    guard prefixes.contains(where: { text.hasPrefix($0) }) else { return nil }
+    // What is no key for us was never written by us.
+    return (try? CacheKey(String(text)))
+  }
+}
