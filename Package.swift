@@ -88,6 +88,7 @@ let package = Package(
       ]),
     tests("MigrationsTests", ["Migrations", "Postgres"]),
     tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),
+    tests("WalletCacheTests", ["Cache", "Ledger", "WalletCache", "Postgres", "Redis", "Primitives"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),
     tests("ConfigurationTests", ["Configuration", "Primitives"]),
     tests("SandboxTests", ["Sandbox"]),

@@ -25,16 +25,23 @@ struct AtomicBatch {
     var files = files
     var backoff = Backoff(RetryPolicy(attempts: 8, budget: .seconds(60)))
     var isInDoubt = false
+    var fences = batch.processor.transactionFences()
+    var fencesInDoubt: [TransactionFences] = []
     FaultPoint.beforeBegin.reach()
     while true {
       var hasSentCommit = false
       do {
         let outcome = try AtomicOutcome(files, try batch.makeFiles(), isReferred: plan.keys.matters)
         let session = try batch.processor.withSession { $0 }
-        let round = try attempt(session, outcome, count, &hasSentCommit)
+        fences = batch.processor.transactionFences()
+        let round = try attempt(session, outcome, count, &fences, &hasSentCommit)
+        for fences in fencesInDoubt + [fences] { fences.settle(on: session) }
         return (try outcome.commit(), round)
       } catch let error as PostgresError {
-        if hasSentCommit, error.endsSession { isInDoubt = true }
+        if hasSentCommit, error.endsSession {
+          isInDoubt = true
+          fencesInDoubt.append(fences)
+        }
         // The attempt is over, and its session with it; what was in doubt is found under its keys by the next one.
         guard isInDoubt || !batch.shouldStop(), Self.canRepeat(error), backoff.wait() else {
           throw isInDoubt ? OutcomeUnknown(key: nil, reason: error) : error
@@ -47,7 +54,7 @@ struct AtomicBatch {
 
   private func attempt(
     _ session: Session, _ outcome: AtomicOutcome, _ count: @escaping (Int) -> Void,
-    _ hasSentCommit: inout Bool
+    _ fences: inout TransactionFences, _ hasSentCommit: inout Bool
   ) throws -> Timestamp? {
     defer { session.rollback() }
     _ = try session.pipeline(session.beginning())
@@ -59,7 +66,8 @@ struct AtomicBatch {
     var identifiers = IdentifierGenerator()
     let size = ChunkSize(fixed: batch.options.chunkSize ?? Self.chunkSize)
     try batch.makePass(plan, round: joined, transactionStart: now, size: size).run { requests, meanwhile in
-      let outcomes = try Ledger(session).post(requests, identifiers: &identifiers)
+      let outcomes = try Ledger(session).post(
+        requests, identifiers: &identifiers, fences: &fences)
       meanwhile()
       return outcomes
     } tell: { rows, results in

@@ -1,5 +1,5 @@
 public import ConnectionPool
-internal import Ledger
+public import Ledger
 public import Postgres
 internal import Primitives
 internal import Wallet
@@ -11,11 +11,15 @@ internal import Wallet
 public struct TransferLoad: Sendable {
   private let pool: PostgresPool
   private let walletCount: Int
+  private let fences: (@Sendable () -> any CommitFence)?
   private static let currency = Currency(code: "BENCH", scale: 2)
   private static let email = "bench@ironforge.invalid"
 
-  /// - Parameter pool: holds as many connections as a plan wants.
-  public init(walletCount: Int, pool: PostgresPool) {
+  /// - Parameters:
+  ///   - pool: holds as many connections as a plan wants.
+  ///   - fences: makes what each connection raises before its COMMITs; nil where nobody keeps copies of the rows.
+  public init(walletCount: Int, pool: PostgresPool, fences: (@Sendable () -> any CommitFence)? = nil) {
+    self.fences = fences
     self.walletCount = walletCount
     self.pool = pool
   }
@@ -27,7 +31,7 @@ public struct TransferLoad: Sendable {
     _ plan: LoadPlan, targets: LoadTargets, shouldStop: @escaping @Sendable () -> Bool = { false }
   ) async throws -> LoadReport {
     let wallets = try await pool.withConnection { connection in
-      try await connection.withSession { session in try prepare(session) }
+      try await connection.withSession { session in try prepare(session, fences?()) }
     }
     let clock = ContinuousClock()
     let start = clock.now
@@ -53,7 +57,7 @@ public struct TransferLoad: Sendable {
         worker = try await pool.withConnection { [worker] connection in
           try await connection.withSession { session in
             var worker = worker
-            let processor = TransferProcessor(shouldStop: shouldStop) { session }
+            let processor = TransferProcessor(fence: fences?(), shouldStop: shouldStop) { session }
             var keys = IdentifierGenerator()
             worker.run {
               session.isOpen && !shouldStop()
@@ -89,8 +93,8 @@ public struct TransferLoad: Sendable {
   }
 
   /// Makes and funds the wallets; those of an earlier run are used again.
-  private func prepare(_ session: Session) throws -> [Identifier] {
-    let ledger = Ledger(session)
+  private func prepare(_ session: Session, _ fence: (any CommitFence)?) throws -> [Identifier] {
+    let ledger = Ledger(session, fence: fence)
     _ = try ledger.addCurrency(Self.currency)
     let user: Identifier
     do {
@@ -100,7 +104,7 @@ public struct TransferLoad: Sendable {
     }
     let source = try wallet(ledger, user, "external", .external)
     let wallets = try (0..<walletCount).map { try wallet(ledger, user, "bench-\($0)", .standard) }
-    try fund(wallets, from: source, ledger, session)
+    try fund(wallets, from: source, ledger, session, fence)
     return wallets
   }
 
@@ -115,7 +119,8 @@ public struct TransferLoad: Sendable {
 
   /// Tops wallets up to enough for any run: a million minor units.
   private func fund(
-    _ wallets: [Identifier], from source: Identifier, _ ledger: Ledger, _ session: Session
+    _ wallets: [Identifier], from source: Identifier, _ ledger: Ledger, _ session: Session,
+    _ fence: (any CommitFence)?
   ) throws {
     let floor: Int128 = 1_000_000
     var balances: [Identifier: Int128] = [:]
@@ -128,7 +133,7 @@ public struct TransferLoad: Sendable {
         key: "bench-\(keys.next())", from: source, to: wallet, amount: "10000.00",
         currency: Self.currency.code)
     }
-    let processor = TransferProcessor { session }
+    let processor = TransferProcessor(fence: fence) { session }
     for start in stride(from: 0, to: requests.count, by: 500) {
       _ = try processor.process(Array(requests[start..<min(start + 500, requests.count)]))
     }

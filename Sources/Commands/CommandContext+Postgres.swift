@@ -52,9 +52,17 @@ extension CommandContext {
   /// The wallet domain on a new session.
   func ledger() throws -> Ledger { Ledger(try openSession()) }
 
+  /// The same for a command that changes something.
+  func writingLedger() throws -> Ledger {
+    let fence = try commitFence()
+    return Ledger(try openSession(), fence: fence)
+  }
+
   /// Moves money; connects when it is first used.
-  func transferProcessor() -> TransferProcessor {
-    TransferProcessor(shouldStop: { [signals] in signals.received != nil }) {
+  ///
+  /// - Throws: as `commitFence` does.
+  func transferProcessor() throws -> TransferProcessor {
+    TransferProcessor(fence: try commitFence(), shouldStop: { [signals] in signals.received != nil }) {
       try self.openCancellableSession()
     }
   }

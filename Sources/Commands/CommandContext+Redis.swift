@@ -3,15 +3,28 @@ import Primitives
 import Redis
 
 extension CommandContext {
-  /// Opens a session to the configured Redis, with the configured time-outs.
+  /// Opens the configured Redis, or the cluster, with the configured time-outs.
   ///
   /// - Throws: `ConfigurationFailure`, `RedisError`.
-  func openRedis() throws -> Redis.Session {
-    let configuration = try configuration()
-    let redis = configuration.values.redis
-    return try Redis.Session(
-      connecting: try Endpoint(url: try configuration.redis().value),
-      connectTimeout: .seconds(redis.connectTimeoutSeconds),
-      commandTimeout: .seconds(redis.commandTimeoutSeconds))
+  func openRedis() throws -> any CommandRunner {
+    try redisConnector(url: try configuration().redis().value)(.seconds(3600))
+  }
+
+  /// What opens a Redis, or the cluster that it belongs to, with the configured time-outs or, where that is shorter, within
+  /// a given time.
+  ///
+  /// - Throws: `ConfigurationFailure`; `redis_url` for a URL that names no server.
+  func redisConnector(url: String) throws -> @Sendable (Duration) throws -> any CommandRunner {
+    let redis = try configuration().values.redis
+    let endpoint = try Endpoint(url: url)
+    return { time in
+      let connectTimeout = min(time, .seconds(redis.connectTimeoutSeconds))
+      let commandTimeout = min(time, .seconds(redis.commandTimeoutSeconds))
+      return redis.cluster
+        ? try ClusterSession(
+          connecting: endpoint, connectTimeout: connectTimeout, commandTimeout: commandTimeout)
+        : try Redis.Session(
+          connecting: endpoint, connectTimeout: connectTimeout, commandTimeout: commandTimeout)
+    }
   }
 }

@@ -61,6 +61,15 @@ final class CommandContext: Sendable {
     try Sandbox.running(in: directory).map { (database: $0.databaseURL, redis: $0.redisURL) }
   }
 
+  /// Whether anybody will see progress; what it costs to know a total can be saved otherwise.
+  var showsProgress: Bool {
+    switch options.progress {
+    case .auto: messages.isTerminal && !messages.isQuiet
+    case .json: true
+    case .none: false
+    }
+  }
+
   /// Begins to show how far the work is. `total` counts items, where it is known; `doneBefore` those that an earlier
   /// process did.
   func progress(_ label: String, total: Int64? = nil, doneBefore: Int64 = 0) -> Progress {

@@ -1,4 +1,4 @@
-internal import Ledger
+public import Ledger
 public import Postgres
 internal import Primitives
 internal import Wallet
@@ -29,6 +29,7 @@ public struct FixtureReport: Sendable, Equatable {
 public struct FixtureLoader {
   private let session: Session
   private let ledger: Ledger
+  private let fence: (any CommitFence)?
   private let shouldStop: () -> Bool
 
   /// Requests of one round trip.
@@ -36,9 +37,14 @@ public struct FixtureLoader {
   /// How often a load is tried that lost a deadlock.
   private static let attemptsMax = 3
 
-  /// - Parameter shouldStop: asked now and then; true rolls back and ends the load with `CancellationError`.
-  public init(_ session: Session, shouldStop: @escaping () -> Bool = { false }) {
+  /// - Parameters:
+  ///   - fence: raised before the COMMIT; nil where nobody keeps copies of the ledger's rows.
+  ///   - shouldStop: asked now and then; true rolls back and ends the load with `CancellationError`.
+  public init(
+    _ session: Session, fence: (any CommitFence)? = nil, shouldStop: @escaping () -> Bool = { false }
+  ) {
     self.session = session
+    self.fence = fence
     self.shouldStop = shouldStop
     ledger = Ledger(session)
   }
@@ -55,7 +61,10 @@ public struct FixtureLoader {
     var attempt = 1
     while true {
       do {
-        return try session.transaction { try apply(files, progress) }
+        var fences = TransactionFences(fence)
+        let report = try session.transaction { try apply(files, &fences, progress) }
+        fences.settle(on: session)
+        return report
       } catch let error as PostgresError where error.isTransient && attempt < Self.attemptsMax {
         attempt += 1
       }
@@ -63,23 +72,34 @@ public struct FixtureLoader {
   }
 
   private func apply(
-    _ files: FixtureFiles, _ progress: (_ done: Int, _ total: Int) -> Void
+    _ files: FixtureFiles, _ fences: inout TransactionFences, _ progress: (_ done: Int, _ total: Int) -> Void
   ) throws -> FixtureReport {
-    try session.query(FixtureStatements.lock())
+    _ = try fences.ask([FixtureStatements.lock()], on: session)
     var report = FixtureReport()
+    var created = ChangedRows()
     for row in files.currencies {
       report.currencies.add(isNew: try placed(row) { try ledger.addCurrency(row.value) })
     }
-    for row in files.users { report.users.add(isNew: try placed(row) { try addUser(row.value) }) }
-    for row in files.wallets {
-      report.wallets.add(isNew: try placed(row) { try addWallet(row.value) })
+    for row in files.users {
+      let user = try placed(row) { try addUser(row.value) }
+      report.users.add(isNew: user != nil)
+      if let user { created.users.append(user) }
     }
-    try post(files.transfers, &report.transfers) { progress($0, files.transfers.count) }
+    for row in files.wallets {
+      let wallet = try placed(row) { try addWallet(row.value) }
+      report.wallets.add(isNew: wallet != nil)
+      if let wallet { created.wallets.append(wallet) }
+    }
+    // Somebody may remember that they are absent.
+    try fences.raise(created, on: session)
+    try post(files.transfers, &report.transfers, &fences) { progress($0, files.transfers.count) }
     return report
   }
 
   /// Names the line where a rule refuses it. What no state of the ledger could mend is malformed.
-  private func placed<Value>(_ row: FixtureRow<Value>, _ body: () throws -> Bool) throws -> Bool {
+  private func placed<Value, Result>(
+    _ row: FixtureRow<Value>, _ body: () throws -> Result
+  ) throws -> Result {
     if shouldStop() { throw CancellationError() }
     do {
       return try body()
@@ -91,11 +111,12 @@ public struct FixtureLoader {
     }
   }
 
-  private func addUser(_ fixture: UserFixture) throws -> Bool {
+  /// - Returns: the id of a new user; nil for one that was there.
+  private func addUser(_ fixture: UserFixture) throws -> Identifier? {
     do {
-      _ = try ledger.createUser(
-        email: fixture.email, name: fixture.name, id: fixture.id, lastLoginAt: fixture.lastLoginAt)
-      return true
+      return try ledger.createUser(
+        email: fixture.email, name: fixture.name, id: fixture.id, lastLoginAt: fixture.lastLoginAt
+      ).id
     } catch let failure as SimpleFailure where failure.code == "user_exists" {
       let existing: User
       do {
@@ -105,18 +126,19 @@ public struct FixtureLoader {
         throw failure
       }
       guard fixture.id == nil || fixture.id == existing.id else { throw failure }
-      return false
+      return nil
     }
   }
 
-  private func addWallet(_ fixture: WalletFixture) throws -> Bool {
+  /// - Returns: the id of a new wallet; nil for one that was there.
+  private func addWallet(_ fixture: WalletFixture) throws -> Identifier? {
     let owner = try ledger.user(fixture.user)
     do {
-      _ = try ledger.createWallet(
+      return try ledger.createWallet(
         WalletDraft(
           userID: owner.id, name: fixture.name, network: fixture.network, address: fixture.address,
-          kind: fixture.kind, id: fixture.id))
-      return true
+          kind: fixture.kind, id: fixture.id)
+      ).id
     } catch let failure as SimpleFailure where failure.code == "wallet_exists" {
       let reference = WalletReference.named(email: owner.email, wallet: fixture.name)
       guard let id = try ledger.identifiers(of: [reference])[reference] else { throw failure }
@@ -128,12 +150,13 @@ public struct FixtureLoader {
           message: "wallet \(owner.email)/\(fixture.name) exists with another kind, address or id",
           hint: "see `ironforge wallet show \(owner.email)/\(fixture.name)`")
       }
-      return false
+      return nil
     }
   }
 
   private func post(
-    _ rows: [FixtureRow<TransferFixture>], _ count: inout FixtureCount, _ progress: (Int) -> Void
+    _ rows: [FixtureRow<TransferFixture>], _ count: inout FixtureCount, _ fences: inout TransactionFences,
+    _ progress: (Int) -> Void
   ) throws {
     let references = Set(rows.flatMap { [$0.value.from, $0.value.to] })
     let found = try ledger.identifiers(of: references.map { WalletReference($0) })
@@ -148,7 +171,8 @@ public struct FixtureLoader {
     for start in stride(from: 0, to: requests.count, by: Self.chunkSize) {
       if shouldStop() { throw CancellationError() }
       let end = min(start + Self.chunkSize, requests.count)
-      let outcomes = try ledger.post(Array(requests[start..<end]), identifiers: &identifiers)
+      let outcomes = try ledger.post(
+        Array(requests[start..<end]), identifiers: &identifiers, fences: &fences)
       for (row, outcome) in zip(rows[start..<end], outcomes) {
         guard outcome.code.isSuccess else { throw refusal(row, outcome) }
         count.add(isNew: outcome.code == .created)

@@ -89,6 +89,7 @@ final class ChunkWorker: Sendable {
     let work = try prepared.work(chunk, session)
     FaultPoint.worked.reach()
     try commit(recording(work.failures) + [finished(chunk, work)] + retried(chunk), session)
+    work.afterCommit?(session)
     return .done(work)
   }
 

@@ -81,11 +81,18 @@ public struct ChunkWork: Sendable {
   public var affected: Int64
   /// Items that were refused by a rule.
   public var failures: [ItemFailure]
+  /// Called once the chunk is committed, before anybody is told; not where that is uncertain. The session may be used for
+  /// further transactions.
+  public var afterCommit: (@Sendable (Session) -> Void)?
 
-  public init(visited: Int64, affected: Int64, failures: [ItemFailure] = []) {
+  public init(
+    visited: Int64, affected: Int64, failures: [ItemFailure] = [],
+    afterCommit: (@Sendable (Session) -> Void)? = nil
+  ) {
     self.visited = visited
     self.affected = affected
     self.failures = failures
+    self.afterCommit = afterCommit
   }
 }
 

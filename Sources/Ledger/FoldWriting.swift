@@ -3,6 +3,9 @@ internal import Primitives
 internal import Wallet
 
 extension TransferFold {
+  /// The rows that change with what is written. A refusal that is recorded changes none.
+  var changedRows: ChangedRows { ChangedRows(wallets: changedWallets.sorted()) }
+
   /// The statements that write what the fold decided, in their order; none where nothing is to be stored.
   func writing() -> [BoundStatement] {
     if isEmpty { return [] }

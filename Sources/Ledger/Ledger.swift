@@ -4,9 +4,13 @@ public import Postgres
 /// Moving money is `TransferProcessor`'s part.
 public struct Ledger {
   let session: Session
+  let fence: (any CommitFence)?
 
-  public init(_ session: Session) {
+  /// - Parameter fence: raised by each call that is a transaction of its own and changes rows; nil where nobody keeps
+  ///   copies of them, and inside a transaction of the caller's.
+  public init(_ session: Session, fence: (any CommitFence)? = nil) {
     self.session = session
+    self.fence = fence
   }
 
   /// Every statement that this target can send, for the test that prepares them all.
@@ -18,5 +22,5 @@ public struct Ledger {
       findWalletsByAddress, findWalletsByName,
       selectHistory, selectBalanceAt,
       selectTransfer, selectTransferByKey, selectTransfers, selectTransfersOfWallet, setLockTimeout, probeKey,
-    ] + LedgerVerification.statements
+    ] + CacheOutbox.statements + LedgerVerification.statements
 }

@@ -19,18 +19,27 @@ extension Ledger {
   /// Carries requests out, one after another, inside the transaction that is open. Nothing is tried again, and
   /// nothing has happened before the caller's COMMIT; `TransferProcessor` is for requests that stand alone.
   ///
-  /// - Parameter identifiers: handed from chunk to chunk, so that ids rise.
+  /// - Parameters:
+  ///   - identifiers: handed from chunk to chunk, so that ids rise.
+  ///   - fences: those of the transaction, which the caller settles after its COMMIT.
   /// - Returns: one outcome a request, in their order. Refusals that are recorded are written, too.
   public func post(
-    _ requests: [TransferRequest], identifiers: inout IdentifierGenerator
+    _ requests: [TransferRequest], identifiers: inout IdentifierGenerator, fences: inout TransactionFences
   ) throws(PostgresError) -> [TransferOutcome] {
     var chunk = TransferChunk(requests: requests)
     if chunk.hasReferences { try chunk.refer(to: session.query(chunk.finding())) }
-    let results = try session.pipeline(chunk.reading(locked: true))
+    let results = try fences.ask(chunk.reading(locked: true), on: session)
     let (fold, outcomes) = try chunk.fold(results, identifiers: identifiers)
     identifiers = fold.identifiers
-    let writes = fold.writing()
-    if !writes.isEmpty { _ = try session.pipeline(writes) }
+    try write(fold, &fences)
     return outcomes
+  }
+
+  /// Writes what a fold decided, and raises its fence meanwhile.
+  func write(_ fold: TransferFold, _ fences: inout TransactionFences) throws(PostgresError) {
+    let writes = fold.writing()
+    if writes.isEmpty { return }
+    let writing = try fences.send(writes, changing: fold.changedRows, on: session)
+    try fences.receive(try fences.complete(writing, on: session), on: session)
   }
 }

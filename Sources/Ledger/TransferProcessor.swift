@@ -12,6 +12,7 @@ public import Wallet
 /// found under it.
 public final class TransferProcessor {
   private let connect: () throws -> Session
+  private let fence: (any CommitFence)?
   private let policy: RetryPolicy
   private let shouldStop: () -> Bool
   private var identifiers = IdentifierGenerator()
@@ -24,13 +25,15 @@ public final class TransferProcessor {
   private var scales: [String: Int] = [:]
 
   /// - Parameters:
-  ///   - connect: opens a session. The first failure to connect is final; after a loss it is tried again.
+  ///   - fence: raised before each COMMIT; nil where nobody keeps copies of the ledger's rows.
   ///   - shouldStop: asked before each further attempt; true ends the work as soon as the outcome is certain.
+  ///   - connect: opens a session. The first failure to connect is final; after a loss it is tried again.
   public init(
-    policy: RetryPolicy = RetryPolicy(), shouldStop: @escaping () -> Bool = { false },
-    connect: @escaping () throws -> Session
+    policy: RetryPolicy = RetryPolicy(), fence: (any CommitFence)? = nil,
+    shouldStop: @escaping () -> Bool = { false }, connect: @escaping () throws -> Session
   ) {
     self.policy = policy
+    self.fence = fence
     self.shouldStop = shouldStop
     self.connect = connect
   }
@@ -39,6 +42,9 @@ public final class TransferProcessor {
   public func identifiers(of references: [WalletReference]) throws -> [WalletReference: Identifier] {
     try withSession { try Ledger($0).identifiers(of: references) }
   }
+
+  /// What a transaction of the caller's on the lent session fences.
+  public func transactionFences() -> TransactionFences { TransactionFences(fence) }
 
   /// Lends the session to something that may be done twice, such as a read. It is done again over a new connection
   /// when the one that was in use is lost.
@@ -69,18 +75,23 @@ public final class TransferProcessor {
     _ requests: [TransferRequest], meanwhile: () -> Void = {}
   ) throws -> [TransferOutcome] {
     var chunk = TransferChunk(requests: requests)
-    var attempt = Attempt()
+    var attempt = Attempt(fences: transactionFences())
     var backoff = Backoff(policy)
     FaultPoint.beforeBegin.reach()
     while true {
-      attempt.begin()
+      attempt.begin(transactionFences())
       do {
         let session = try openSession()
         attempt.isConnected = true
-        return try run(&chunk, on: session, &attempt, meanwhile)
+        let outcomes = try run(&chunk, on: session, &attempt, meanwhile)
+        for fences in attempt.fencesInDoubt + [attempt.fences] { fences.settle(on: session) }
+        return outcomes
       } catch let error as PostgresError {
         if let session, session.isOpen { session.rollback() } else { session = nil }
-        if attempt.isInDoubt(after: error) { attempt.isCommitInDoubt = true }
+        if attempt.isInDoubt(after: error) {
+          attempt.isCommitInDoubt = true
+          attempt.fencesInDoubt.append(attempt.fences)
+        }
         attempt.isRepeated = true
         if !attempt.canRepeat(after: error) || stopsNow(attempt) || !backoff.wait() {
           throw attempt.isCommitInDoubt ? OutcomeUnknown(key: requests.first?.key, reason: error) : error
@@ -112,6 +123,10 @@ public final class TransferProcessor {
     var isCommitInDoubt = false
     /// What the running attempt sends.
     var sending: [Sent] = []
+    /// What the running attempt fences.
+    var fences: TransactionFences
+    /// What earlier attempts fenced whose answer to COMMIT was lost. Those that were rolled back need no care.
+    var fencesInDoubt: [TransactionFences] = []
     /// What attempts before it sent: found under its key, it is ours and no replay.
     private var sentBefore: Set<Sent> = []
 
@@ -121,8 +136,11 @@ public final class TransferProcessor {
       case resolution(of: Identifier, key: String, at: Timestamp)
     }
 
+    init(fences: TransactionFences) { self.fences = fences }
+
     /// Begins with the next attempt.
-    mutating func begin() {
+    mutating func begin(_ fences: TransactionFences) {
+      self.fences = fences
       hasSentCommit = false
       sentBefore.formUnion(sending)
       sending = []
@@ -186,24 +204,25 @@ public final class TransferProcessor {
   /// A session that has seen chunks before hopes that keys are new, and leaves out to look them up: storing them
   /// tells. One that met an old key looks again, until a chunk without any.
   private func decide(
-    _ chunk: inout TransferChunk, on session: Session, isRepeated: Bool
+    _ chunk: inout TransferChunk, on session: Session, _ attempt: inout Attempt
   ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
     var opening = try opening(session)
     if chunk.hasReferences {
       guard let found = try session.pipeline(opening + [chunk.finding()]).last else { return try missing() }
       try chunk.refer(to: found)
       opening = []
-    } else if expectsNewKeys, !isRepeated, !scales.isEmpty {
-      guard let assets = try session.pipeline(opening + [chunk.locking()]).last else { return try missing() }
+    } else if expectsNewKeys, !attempt.isRepeated, !scales.isEmpty {
+      let results = try attempt.fences.ask(opening + [chunk.locking()], on: session)
+      guard let assets = results.last else { return try missing() }
       FaultPoint.afterLocks.reach()
       if let hopeful = try chunk.hopefulFold(assets: assets, scales: scales, identifiers: identifiers) {
         return hopeful
       }
       return try settled(chunk, [assets] + session.pipeline(chunk.asking()))
     }
-    let results = try session.pipeline(opening + chunk.reading(locked: true)).dropFirst(opening.count)
+    let results = try attempt.fences.ask(opening + chunk.reading(locked: true), on: session)
     FaultPoint.afterLocks.reach()
-    return try settled(chunk, Array(results))
+    return try settled(chunk, Array(results.dropFirst(opening.count)))
   }
 
   private func settled(
@@ -225,7 +244,7 @@ public final class TransferProcessor {
   private func run(
     _ chunk: inout TransferChunk, on session: Session, _ attempt: inout Attempt, _ meanwhile: () -> Void
   ) throws(PostgresError) -> [TransferOutcome] {
-    let (fold, outcomes) = try decide(&chunk, on: session, isRepeated: attempt.isRepeated)
+    let (fold, outcomes) = try decide(&chunk, on: session, &attempt)
     identifiers = fold.identifiers
     var writes = fold.writing()
     if writes.isEmpty {
@@ -238,16 +257,17 @@ public final class TransferProcessor {
       FaultPoint.afterInserts.reach()
       writes = []
     }
-    attempt.hasSentCommit = true
     attempt.sending =
       fold.transfers.map { .transfer($0.id) } + fold.resolved.compactMap(\.resolution).map(Attempt.Sent.init)
-    let pending = try session.send(writes + [Statement.commit()])
+    let writing = try attempt.fences.send(writes, changing: fold.changedRows, on: session)
+    attempt.hasSentCommit = true
+    let pending = try attempt.fences.complete(writing, with: [Statement.commit()], on: session)
     FaultPoint.commitSent.reach()
     if !attempt.hasWorkedMeanwhile {
       attempt.hasWorkedMeanwhile = true
       meanwhile()
     }
-    _ = try session.receive(pending)
+    try attempt.fences.receive(pending, on: session)
     FaultPoint.afterCommit.reach()
     return attempt.claimed(outcomes)
   }

@@ -5,10 +5,10 @@ public import Wallet
 extension Ledger {
   /// Creates a user.
   ///
-  /// - Parameter id: of the new user; nil makes one.
+  /// - Parameter givenID: of the new user; nil makes one.
   /// - Throws: `email_invalid`, or `user_exists` when the email or the id is taken.
   public func createUser(
-    email: String, name: String, id: Identifier? = nil, lastLoginAt: Timestamp? = nil
+    email: String, name: String, id givenID: Identifier? = nil, lastLoginAt: Timestamp? = nil
   ) throws -> User {
     let parts = email.split(separator: "@", omittingEmptySubsequences: false)
     guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), email.utf8.count <= 254,
@@ -20,12 +20,13 @@ extension Ledger {
         hint: "for example: ironforge user create --email ada@example.com")
     }
     var identifiers = IdentifierGenerator()
-    let rows = try session.query(Self.insertUser(id ?? identifiers.next(), email, name, lastLoginAt))
+    let id = givenID ?? identifiers.next()
+    let rows = try write(Self.insertUser(id, email, name, lastLoginAt), changing: ChangedRows(users: [id]))
     guard let row = rows.first else {
       throw SimpleFailure(
         .refused, code: "user_exists",
         message: "there is already a user with the email \(email)"
-          + (id.map { ", or with the id \($0)" } ?? ""),
+          + (givenID.map { ", or with the id \($0)" } ?? ""),
         hint: "see it with `ironforge user show \(email)`")
     }
     return try Self.user(row)

@@ -48,10 +48,10 @@ extension Ledger {
     try Self.check(walletName: draft.name)
     let address = try draft.address.map { try Self.checked(address: $0, network: draft.network) }
     var identifiers = IdentifierGenerator()
-    let rows = try session.query(
-      Self.insertWallet(
-        draft.id ?? identifiers.next(), draft.userID, draft.name, draft.network, address, draft.kind.rawValue)
-    )
+    let id = draft.id ?? identifiers.next()
+    let rows = try write(
+      Self.insertWallet(id, draft.userID, draft.name, draft.network, address, draft.kind.rawValue),
+      changing: ChangedRows(wallets: [id]))
     guard let row = rows.first else {
       throw SimpleFailure(
         .refused, code: "wallet_exists",
@@ -96,7 +96,8 @@ extension Ledger {
   public func rename(_ id: Identifier, to name: String) throws -> WalletRecord {
     try Self.check(walletName: name)
     do {
-      guard let row = try session.query(Self.renameWallet(id, name)).first else {
+      guard let row = try write(Self.renameWallet(id, name), changing: ChangedRows(wallets: [id])).first
+      else {
         throw WalletNotFound(reference: id.description)
       }
       return try Self.wallet(row)
@@ -125,26 +126,32 @@ extension Ledger {
   }
 
   private func attemptStatus(of id: Identifier, to status: WalletStatus) throws -> WalletRecord {
-    try session.transaction {
-      guard let row = try session.query(Self.setStatus(id, status.rawValue)).first else {
+    var fences = TransactionFences(fence)
+    let record = try session.transaction {
+      guard let row = try fences.ask([Self.setStatus(id, status.rawValue)], on: session).first?.first else {
         let wallet = try wallet(id)
         if wallet.status == status { return wallet }
         throw SimpleFailure(
           .refused, code: "wallet_closed", message: "wallet \(id) is closed, which is final",
           hint: "create another wallet")
       }
-      if status == .closed {
-        for row in try session.query(Self.lockAssets(id)) {
-          let balance: Int128 = try row.decode(0)
-          let held: Int128 = try row.decode(1)
-          guard balance == 0, held == 0 else {
-            throw SimpleFailure(
-              .refused, code: "wallet_not_empty", message: "wallet \(id) still holds money",
-              hint: "see `ironforge wallet balance \(id)`, and move it before closing")
-          }
-        }
-      }
+      if status == .closed { try requireEmpty(id) }
+      try fences.raise(ChangedRows(wallets: [id]), on: session)
       return try Self.wallet(row)
+    }
+    fences.settle(on: session)
+    return record
+  }
+
+  private func requireEmpty(_ id: Identifier) throws {
+    for row in try session.query(Self.lockAssets(id)) {
+      let balance: Int128 = try row.decode(0)
+      let held: Int128 = try row.decode(1)
+      guard balance == 0, held == 0 else {
+        throw SimpleFailure(
+          .refused, code: "wallet_not_empty", message: "wallet \(id) still holds money",
+          hint: "see `ironforge wallet balance \(id)`, and move it before closing")
+      }
     }
   }
 

@@ -98,6 +98,19 @@ public struct Row {
     return value
   }
 
+  /// Lends the bytes of a column as the server sent them, nil for NULL: for texts that are copied on at once, where a value of
+  /// Swift would be made only to be taken apart again.
+  ///
+  /// - Throws: `PostgresError.decoding` when there is no such column.
+  public func withBytes<Result>(
+    _ column: Int, _ body: (UnsafeRawBufferPointer?) -> Result
+  ) throws(PostgresError) -> Result {
+    guard column >= 0, column < rows.columnCount else {
+      throw PostgresError.decoding("column \(column) does not exist")
+    }
+    return withExtendedLifetime(rows) { body(rows.field(index, column)) }
+  }
+
   private func reason(_ problem: String, _ column: Int) -> String {
     "column \(column) (\(rows.columnName(column))) \(problem)"
   }

@@ -8,7 +8,7 @@ public struct PendingPipeline {
     case prepared(sql: String)
     case executed(Statement)
   }
-  let steps: [Step]
+  fileprivate(set) var steps: [Step]
 }
 
 extension Session {
@@ -33,18 +33,45 @@ extension Session {
   /// Sends a pipeline without waiting for it; `receive` must follow. In between the caller can compute while
   /// the server works.
   public func send(_ statements: [BoundStatement]) throws(PostgresError) -> PendingPipeline {
-    let connection = try idle()
-    guard PQenterPipelineMode(connection) == 1 else { throw lost() }
+    try complete(try begin([]), with: statements)
+  }
+
+  /// Begins a pipeline that `complete` must end. In between the caller can wait for something else that the rest depends on.
+  ///
+  /// - Parameter isSentAtOnce: whether the server shall work on it already. What it comes to is told with the rest.
+  public func begin(
+    _ statements: [BoundStatement], isSentAtOnce: Bool = false
+  ) throws(PostgresError) -> PendingPipeline {
+    guard PQenterPipelineMode(try idle()) == 1 else { throw lost() }
     canceller.begin()
-    var steps: [PendingPipeline.Step] = []
+    var pending = PendingPipeline(steps: [])
+    try enqueue(statements, in: &pending)
+    // To the last byte: a server that has half of a statement does nothing.
+    if isSentAtOnce { try flush(Deadline.after(statementBound)) }
+    return pending
+  }
+
+  /// Sends the rest of a pipeline; `receive` must follow.
+  public func complete(
+    _ beginning: PendingPipeline, with statements: [BoundStatement]
+  ) throws(PostgresError) -> PendingPipeline {
+    var pending = beginning
+    try enqueue(statements, in: &pending)
+    let connection = try live()
+    guard PQpipelineSync(connection) == 1, PQflush(connection) >= 0 else { throw lost() }
+    return pending
+  }
+
+  private func enqueue(
+    _ statements: [BoundStatement], in pending: inout PendingPipeline
+  ) throws(PostgresError) {
+    let connection = try live()
     do throws(PostgresError) {
-      for bound in statements { try enqueue(bound, on: connection, &steps) }
+      for bound in statements { try enqueue(bound, on: connection, &pending.steps) }
     } catch {
       close()
       throw error
     }
-    guard PQpipelineSync(connection) == 1, PQflush(connection) >= 0 else { throw lost() }
-    return PendingPipeline(steps: steps)
   }
 
   /// Receives the results of what `send` sent.

@@ -35,6 +35,9 @@ public struct TransferFold {
     return (all.filter { existing.contains($0.key) }, all.filter { !existing.contains($0.key) })
   }
 
+  /// The wallets of which an asset is updated or created.
+  public var changedWallets: Set<Identifier> { Set(changed.map(\.wallet)) }
+
   /// Carries out one request.
   public mutating func apply(_ request: TransferRequest) -> TransferOutcome {
     var outcome = replay(request) ?? carryOut(request)

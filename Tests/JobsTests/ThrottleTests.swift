@@ -170,7 +170,7 @@ import Testing
       let shop = Workshop(database: try await Town(on: server).database)
       try await shop.makeCounters(3000)
       try await withStandby(of: server) { standby in
-        try await standby("select pg_wal_replay_pause()")
+        try await standby.sql("select pg_wal_replay_pause()", database: "postgres")
         let running = try await shop.start(Self.options + ["--max-lag", "1", "--max-rate", "400"])
         try await shop.wait(
           "select throttled_by = 'replica_lag' from ironforge.job_runs", timeout: .seconds(40))
@@ -181,44 +181,11 @@ import Testing
         try await Task.sleep(for: .seconds(1))
         #expect(try await shop.counts() == later && before.count == 2)
         #expect(try await shop.status("throttle_detail")?.contains("behind") == true)
-        try await standby("select pg_wal_replay_resume()")
+        try await standby.sql("select pg_wal_replay_resume()", database: "postgres")
         try await shop.wait("select throttled_by is distinct from 'replica_lag' from ironforge.job_runs")
         #expect(try await shop.job("cancel", try await shop.latestRun()).exitCode == 0)
         #expect(try await running.finish().exitCode == 143)
       }
     }
-  }
-
-  /// Makes a streaming standby of `server`, and lends a way to send statements to it.
-  private func withStandby(
-    of server: PrivatePostgres, _ body: (@Sendable (String) async throws -> Void) async throws -> Void
-  ) async throws {
-    let directory = try TemporaryDirectory("standby")
-    let data = directory.file("data")
-    let programs = server.address.programs
-    // The servers run as another user than root.
-    let script = """
-      set -e
-      as_server() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-      [ "$(id -u)" != 0 ] || chown postgres '\(directory.path)'
-      as_server '\(programs)/pg_basebackup' -D '\(data)' -R -X stream -c fast -d '\(server.address.url(database: "postgres"))'
-      as_server '\(programs)/pg_ctl' -D '\(data)' -w -t 60 -l '\(data)/log' \\
-        -o "-c listen_addresses='' -c unix_socket_directories='\(directory.path)' -p 5432" start
-      """
-    let made = try await Program("/bin/bash", ["-c", script], directory: directory.path).run(
-      timeout: .seconds(90))
-    guard made.exitCode == 0 else { throw TestFailure("no standby: \(made.stderr) \(made.stdout)") }
-    let address = PostgresAddress(host: directory.path, port: 5432, programs: programs)
-    let stop = """
-      if [ "$(id -u)" = 0 ]; then runuser -u postgres -- '\(programs)/pg_ctl' -D '\(data)' -m immediate stop
-      else '\(programs)/pg_ctl' -D '\(data)' -m immediate stop; fi
-      """
-    do {
-      try await body { statement in try await address.sql(statement, database: "postgres") }
-    } catch {
-      _ = try await Program("/bin/bash", ["-c", stop], directory: directory.path).run()
-      throw error
-    }
-    _ = try await Program("/bin/bash", ["-c", stop], directory: directory.path).run()
   }
 }

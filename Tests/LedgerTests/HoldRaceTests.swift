@@ -17,7 +17,9 @@ import Wallet
       let session = try Session(connecting: ConnectionString(world.database.url))
       try session.query(Statement.begin())
       var identifiers = IdentifierGenerator()
-      let first = try Ledger(session).post([captureIsFirst ? capture : transfer], identifiers: &identifiers)
+      var fences = TransactionFences(nil)
+      let first = try Ledger(session).post(
+        [captureIsFirst ? capture : transfer], identifiers: &identifiers, fences: &fences)
       async let second = world.transfer(captureIsFirst ? transfer : capture)
       try await world.waitForWaiters(1)
       try session.query(Statement.commit())

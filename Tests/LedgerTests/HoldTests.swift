@@ -102,7 +102,8 @@ import Wallet
         try session.transaction {
           let open = try Ledger(session).transfers(
             status: .pending, wallet: world.ada, PageRequest(limit: 10, cursor: nil))
-          return try Ledger(session).expireHolds(open.items.map(\.transfer.id))
+          var fences = TransactionFences(nil)
+          return try Ledger(session).expireHolds(open.items.map(\.transfer.id), fences: &fences)
         }
       }
       #expect(freed == 1)

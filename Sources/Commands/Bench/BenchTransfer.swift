@@ -60,7 +60,8 @@ struct BenchTransfer: ConcurrentCommand {
     let pool = try context.pool(connections: connections)
     let plan = LoadPlan(
       connections: connections, duration: duration.duration, warmup: warmup.duration, rate: rate)
-    let report = try await TransferLoad(walletCount: wallets, pool: pool).run(plan, targets: targets) {
+    let load = TransferLoad(walletCount: wallets, pool: pool, fences: try context.commitFences())
+    let report = try await load.run(plan, targets: targets) {
       [signals = context.signals] in signals.received != nil
     }
     try await pool.drain(deadline: .after(.seconds(10)))

@@ -32,7 +32,9 @@ struct FixturesLoad: IronforgeCommand {
     let path = try ShippedDirectory.fixtures.path(chosen: directory)
     let session = try context.openCancellableSession()
     let progress = context.progress("loading")
-    let loader = FixtureLoader(session) { [signals = context.signals] in signals.received != nil }
+    let loader = FixtureLoader(session, fence: try context.commitFence()) { [signals = context.signals] in
+      signals.received != nil
+    }
     let report = try loader.load(directory: path) { done, _ in progress.update(done: Int64(done)) }
     progress.finish()
     try context.output.render(FixtureReportView(directory: path, report: report))

@@ -8,6 +8,8 @@ import Wallet
 struct SettlePendingJob: Job {
   /// Only holds that are at least so many seconds old.
   let olderThanSeconds: Int64
+  /// Raised before the COMMIT of each chunk.
+  let fence: (any CommitFence)?
 
   static let name = "settle-pending"
   var name: String { Self.name }
@@ -19,18 +21,18 @@ struct SettlePendingJob: Job {
     let due = """
       (expires_at is null or expires_at > now()) and created_at <= now() - make_interval(secs => \(olderThanSeconds))
       """
-    return PreparedHoldJob(keys: .holds(where: due), verb: "capture", work: Self.capture)
+    return PreparedHoldJob(keys: .holds(where: due), verb: "capture", fence: fence, work: Self.capture)
   }
 
   /// The key is made of run and hold: a chunk that is tried again finds what it did.
   private static func capture(
-    _ ids: [Identifier], _ run: Identifier, _ session: Session
+    _ ids: [Identifier], _ run: Identifier, _ session: Session, _ fences: inout TransactionFences
   ) throws -> ChunkWork {
     var identifiers = IdentifierGenerator()
     let requests = ids.map {
       TransferRequest(key: "settle:\(run):\($0)", kind: .capture, ref: $0.description)
     }
-    let outcomes = try Ledger(session).post(requests, identifiers: &identifiers)
+    let outcomes = try Ledger(session).post(requests, identifiers: &identifiers, fences: &fences)
     var work = ChunkWork(visited: Int64(ids.count), affected: 0)
     for (id, outcome) in zip(ids, outcomes) {
       switch outcome.code {
@@ -48,22 +50,27 @@ struct SettlePendingJob: Job {
 
 extension SettlePendingJob {
   /// Makes the job again out of the options of a run; nil where they are none of this job.
-  init?(options: [String: String]) {
+  init?(options: [String: String], fence: (any CommitFence)?) {
     guard let seconds = options["older_than_seconds"].flatMap({ Int64($0) }), seconds >= 0 else { return nil }
     olderThanSeconds = seconds
+    self.fence = fence
   }
 }
 
 /// Frees holds whose time has passed.
 struct ExpireHoldsJob: Job {
+  /// Raised before the COMMIT of each chunk.
+  let fence: (any CommitFence)?
+
   static let name = "expire-holds"
   var name: String { Self.name }
   var options: [String: String] { [:] }
   var limits: JobLimits { JobLimits(concurrency: 8) }
 
   func prepare(_ session: Session) throws -> any PreparedJob {
-    PreparedHoldJob(keys: .holds(where: "expires_at <= now()"), verb: "free") { ids, _, session in
-      let freed = try Ledger(session).expireHolds(ids)
+    PreparedHoldJob(keys: .holds(where: "expires_at <= now()"), verb: "free", fence: fence) {
+      ids, _, session, fences in
+      let freed = try Ledger(session).expireHolds(ids, fences: &fences)
       return ChunkWork(visited: Int64(ids.count), affected: Int64(freed))
     }
   }
@@ -84,11 +91,16 @@ private struct PreparedHoldJob: PreparedJob {
   let keys: KeySource
   /// As in "capture 12 holds".
   let verb: String
-  let work: @Sendable ([Identifier], _ run: Identifier, Session) throws -> ChunkWork
+  let fence: (any CommitFence)?
+  let work: @Sendable ([Identifier], _ run: Identifier, Session, inout TransactionFences) throws -> ChunkWork
 
   func work(_ chunk: Chunk, _ session: Session) throws -> ChunkWork {
     let ids = try holds(of: chunk, session)
-    return ids.isEmpty ? ChunkWork(visited: 0, affected: 0) : try work(ids, chunk.run, session)
+    if ids.isEmpty { return ChunkWork(visited: 0, affected: 0) }
+    var fences = TransactionFences(fence)
+    var work = try work(ids, chunk.run, session, &fences)
+    work.afterCommit = { [fences] in fences.settle(on: $0) }
+    return work
   }
 
   func explain(_ chunk: Chunk, _ session: Session) throws -> [String] {

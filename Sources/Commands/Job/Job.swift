@@ -27,7 +27,7 @@ struct JobRunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Start a job, or go on with one that was left unfinished.",
     discussion: """
-      Known jobs: sql, settle-pending, expire-holds, analyze-stale. One process at a time works on the same job with \
+      Known jobs: sql, settle-pending, expire-holds, drain-outbox, analyze-stale. One process at a time works on the same job with \
       the same options; a second one exits 75. The exit code is 3 when rows failed; they are listed.
 
       EXAMPLES:
@@ -36,6 +36,7 @@ struct JobRunCommand: ParsableCommand {
         ironforge job run analyze-stale --dry-run
       """,
     subcommands: [
-      JobRunSQL.self, JobRunSettlePending.self, JobRunExpireHolds.self, JobRunAnalyzeStale.self,
+      JobRunSQL.self, JobRunSettlePending.self, JobRunExpireHolds.self, JobRunDrainOutbox.self,
+      JobRunAnalyzeStale.self,
     ])
 }

@@ -31,8 +31,10 @@ struct JobResume: ConcurrentCommand {
     }
     let settings = try pace.applied(to: found.run.settings, in: context)
     let retries = found.run.options["retry_failed"].flatMap { Identifier($0) }
-    try await JobExecution(try JobCatalog.job(of: found.run), settings, retries: retries, in: context)
-      .run(resuming: run)
+    try await JobExecution(
+      try JobCatalog.job(of: found.run, in: context), settings, retries: retries, in: context
+    )
+    .run(resuming: run)
   }
 
   private func look(in context: CommandContext) throws -> JobStatus {

@@ -28,7 +28,8 @@ struct JobRunSettlePending: JobRunVerb {
   func runConcurrently(in context: CommandContext) async throws {
     // Whole seconds, rounded up: a hold is never captured before its time.
     let (seconds, rest) = olderThan.duration.components
-    let job = SettlePendingJob(olderThanSeconds: rest > 0 ? seconds + 1 : seconds)
+    let job = SettlePendingJob(
+      olderThanSeconds: rest > 0 ? seconds + 1 : seconds, fence: try context.commitFence())
     let execution = JobExecution(job, try settings(in: context), in: context)
     try await dryRun ? execution.rehearse() : execution.run()
   }
@@ -54,7 +55,35 @@ struct JobRunExpireHolds: JobRunVerb {
 
   func runConcurrently(in context: CommandContext) async throws {
     let execution = JobExecution(
-      ExpireHoldsJob(), try settings(in: context), in: context)
+      ExpireHoldsJob(fence: try context.commitFence()), try settings(in: context), in: context)
+    try await dryRun ? execution.rehearse() : execution.run()
+  }
+}
+
+/// `ironforge job run drain-outbox`.
+struct JobRunDrainOutbox: JobRunVerb {
+  static let configuration = CommandConfiguration(
+    commandName: DrainOutboxJob.name,
+    abstract: "Tell the cache what it could not be told while Redis was away.",
+    discussion: """
+      A write that cannot reach Redis goes on, and notes in the outbox which cached values it has made obsolete. The next \
+      command that writes drains some of the outbox; this job drains all of it. Run it every minute.
+
+      EXAMPLES:
+        ironforge job run drain-outbox --quiet
+        ironforge job run drain-outbox --dry-run
+      """)
+
+  @Flag(help: "Say what would be done, and write nothing.")
+  var dryRun = false
+
+  @OptionGroup(title: "Pace") var pace: JobPace
+  @OptionGroup(title: "For cron") var cron: CronOptions
+  @OptionGroup(title: "Global options") var global: GlobalOptions
+
+  func runConcurrently(in context: CommandContext) async throws {
+    let job = DrainOutboxJob(fence: try context.outboxFence())
+    let execution = JobExecution(job, try settings(in: context), in: context)
     try await dryRun ? execution.rehearse() : execution.run()
   }
 }

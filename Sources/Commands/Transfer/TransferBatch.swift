@@ -94,7 +94,7 @@ struct TransferBatch: CronCommand {
     defer { withExtendedLifetime(registration) {} }
     let source = try BatchSource(file, shouldStop: shouldStop)
     let batch = BatchRun(
-      source, options: try options(context), processor: processor(context), shouldStop: shouldStop)
+      source, options: try options(context), processor: try processor(context), shouldStop: shouldStop)
     let progress = context.progress(dryRun ? "rehearsing" : "transferring")
     let report: BatchReport
     do {
@@ -140,8 +140,10 @@ struct TransferBatch: CronCommand {
   }
 
   /// A chunk is short, so a signal waits for its end; one transaction over all rows is cancelled.
-  private func processor(_ context: CommandContext) -> TransferProcessor {
-    TransferProcessor(shouldStop: { [signals = context.signals] in signals.received != nil }) {
+  private func processor(_ context: CommandContext) throws -> TransferProcessor {
+    TransferProcessor(
+      fence: try context.commitFence(), shouldStop: { [signals = context.signals] in signals.received != nil }
+    ) {
       try atomic || dryRun ? context.openCancellableSession() : context.openSession()
     }
   }

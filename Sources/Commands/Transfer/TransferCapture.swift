@@ -30,6 +30,6 @@ struct TransferCapture: IronforgeCommand {
     try TransferSubmission(
       request: request, options: options,
       what: "\(amount.map { "\($0) of " } ?? "")hold \(transfer)", verb: ("Captured", "capture")
-    ).run(context.transferProcessor(), in: context)
+    ).run(try context.transferProcessor(), in: context)
   }
 }

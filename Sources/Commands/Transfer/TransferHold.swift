@@ -42,7 +42,7 @@ struct TransferHold: IronforgeCommand {
   }
 
   func run(in context: CommandContext) throws {
-    let processor = context.transferProcessor()
+    let processor = try context.transferProcessor()
     let (source, destination) = (WalletReference(from), WalletReference(to))
     let found = try processor.identifiers(of: [source, destination])
     let request = TransferRequest(

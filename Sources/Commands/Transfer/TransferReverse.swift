@@ -31,6 +31,6 @@ struct TransferReverse: IronforgeCommand {
     try TransferSubmission(
       request: request, options: options,
       what: "\(amount.map { "\($0) of " } ?? "")transfer \(transfer)", verb: ("Reversed", "reverse")
-    ).run(context.transferProcessor(), in: context)
+    ).run(try context.transferProcessor(), in: context)
   }
 }

@@ -34,7 +34,7 @@ struct TransferSend: IronforgeCommand {
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func run(in context: CommandContext) throws {
-    let processor = context.transferProcessor()
+    let processor = try context.transferProcessor()
     let (source, destination) = (WalletReference(from), WalletReference(to))
     let found = try processor.identifiers(of: [source, destination])
     let request = TransferRequest(

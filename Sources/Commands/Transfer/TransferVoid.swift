@@ -26,6 +26,6 @@ struct TransferVoid: IronforgeCommand {
     try TransferSubmission(
       request: request, options: options,
       what: "hold \(transfer)", verb: ("Voided", "void")
-    ).run(context.transferProcessor(), in: context)
+    ).run(try context.transferProcessor(), in: context)
   }
 }

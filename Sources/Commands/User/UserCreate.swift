@@ -21,7 +21,7 @@ struct UserCreate: IronforgeCommand {
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func run(in context: CommandContext) throws {
-    let user = try context.ledger().createUser(email: email, name: name)
+    let user = try context.writingLedger().createUser(email: email, name: name)
     try context.output.render(UserRow(user: user))
   }
 }

@@ -35,7 +35,7 @@ struct WalletCreate: IronforgeCommand {
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func run(in context: CommandContext) throws {
-    let ledger = try context.ledger()
+    let ledger = try context.writingLedger()
     let wallet = try ledger.createWallet(
       WalletDraft(
         userID: try ledger.user(user).id, name: name, network: network, address: address,

@@ -20,7 +20,7 @@ struct WalletFreeze: IronforgeCommand {
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func run(in context: CommandContext) throws {
-    let ledger = try context.ledger()
+    let ledger = try context.writingLedger()
     let changed = try ledger.setStatus(of: try ledger.identifier(of: wallet), to: .frozen)
     try context.output.render(WalletRow(wallet: changed))
   }

@@ -21,7 +21,7 @@ struct WalletRename: IronforgeCommand {
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func run(in context: CommandContext) throws {
-    let ledger = try context.ledger()
+    let ledger = try context.writingLedger()
     let renamed = try ledger.rename(try ledger.identifier(of: wallet), to: name)
     try context.output.render(WalletRow(wallet: renamed))
   }
