@@ -4,10 +4,17 @@ import ArgumentParser
 struct CacheCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cache",
-    abstract: "Look into the caches.",
+    abstract: "Keep the caches warm, look into them, prove them fresh.",
     discussion: """
       EXAMPLES:
-        ironforge cache simulate keys.txt --capacity 10000
+        ironforge cache warmup --active-within 7d
+        ironforge cache get user:01a205f0-2c1b-7a6e-8a07-9d1f4d1fb8c1
+        ironforge cache stats
+        ironforge cache audit --all --json
+        ironforge cache race --seconds 60
       """,
-    subcommands: [CacheSimulate.self])
+    subcommands: [
+      CacheWarmup.self, CacheGet.self, CacheInvalidate.self, CacheStats.self, CacheAuditCommand.self,
+      CacheRaceCommand.self, CacheSimulate.self,
+    ])
 }

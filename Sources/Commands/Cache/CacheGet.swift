@@ -1,0 +1,149 @@
+import ArgumentParser
+import Cache
+import Postgres
+import Primitives
+import Redis
+import Synchronization
+import WalletCache
+
+/// `ironforge cache get`.
+struct CacheGet: ConcurrentCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "get",
+    abstract: "Read a user or a wallet through the cache.",
+    discussion: """
+      Reads as a service would: Redis first, then the database, and fills Redis. Says which tier answered, how old the \
+      value is and how long it will live on. While Redis is away the database answers, and a warning says so.
+
+      The age is not known of most values that a warmup wrote.
+
+      EXIT CODES: 0; 4 there is no such row; 64 the key is no key; 69 the database is away, and Redis has no answer.
+
+      EXAMPLES:
+        ironforge cache get user:01a205f0-2c1b-7a6e-8a07-9d1f4d1fb8c1
+        ironforge cache get wallet:01a205f0-2c1b-7a6e-8a07-9d1f4d1fb8c1 --json
+      """)
+
+  @ArgumentParser.Argument(help: "user:ID or wallet:ID.")
+  var key: String
+
+  @OptionGroup(title: "Global options") var global: GlobalOptions
+
+  func runConcurrently(in context: CommandContext) async throws {
+    let row = try CachedRow(argument: key)
+    let store = try context.fencedStore()
+    let connection = try context.redisConnections(1)[0]
+    let cache = TieredCache(
+      l1: nil, store: store, redis: connection, servers: TrustedServers(prefixes: CachedTable.keyPrefixes)
+    ) {
+      try context.openSession().newTransaction().id
+    }
+    await warn("the database answers", context) {
+      if try await !cache.vouch() {
+        context.messages.warning(
+          "Redis is not trusted, so the database answers: its user may not say INFO, or it is being replaced")
+      }
+    }
+    let isLoaded = Mutex(false)
+    let value = try await cache.value(of: row.key) {
+      isLoaded.withLock { $0 = true }
+      return try RowReader(context.openSession()).load(row)
+    }
+    var view = CacheEntryView(row: row, value: value, tier: isLoaded.withLock { $0 } ? .database : .l2)
+    if !cache.isBypassingRedis {
+      await warn("its age and life are not known", context) {
+        let entry = try await connection.withSession { try store.peek([row.key], in: $0) }.first
+        if entry?.isForeign == true {
+          context.messages.warning(
+            "\(row.key) holds something else than a value; another program has written it")
+        }
+        if let entry, entry.value == value { view.note(entry, age: store.age(of: entry, at: .now())) }
+        try await connection.withSession { try cache.counters.publish(to: $0) }
+      }
+    }
+    try context.output.render(view)
+    if value == .absent { throw ExitCode(.refused) }
+  }
+
+  /// Trouble with Redis is told once, and is no reason to fail.
+  private func warn(
+    _ consequence: String, _ context: CommandContext, _ body: () async throws -> Void
+  ) async {
+    do {
+      try await body()
+    } catch {
+      let report = ErrorReport(error)
+      context.messages.warning(
+        "\(report.message); \(consequence)", fields: [("code", .string(report.code))])
+    }
+  }
+}
+
+extension CachedRow {
+  /// Reads a key as it is typed.
+  ///
+  /// - Throws: `cache_key_invalid`.
+  init(argument text: String) throws(SimpleFailure) {
+    guard let row = CachedRow(key: text.lowercased()) else {
+      throw SimpleFailure(
+        .usage, code: "cache_key_invalid", message: "\"\(text)\" is no key of a cached row",
+        hint: "keys are user:ID and wallet:ID; `ironforge user show` and `ironforge wallet show` tell ids")
+    }
+    self = row
+  }
+}
+
+/// A value with where it came from.
+struct CacheEntryView: Renderable {
+  let row: CachedRow
+  let value: CachedValue
+  let tier: CacheTier
+  private(set) var ageMilliseconds: Int64?
+  private(set) var timeLeft: Duration?
+
+  init(row: CachedRow, value: CachedValue, tier: CacheTier) {
+    self.row = row
+    self.value = value
+    self.tier = tier
+  }
+
+  /// What Redis knows of the value now.
+  mutating func note(_ entry: StoredEntry, age: Int64?) {
+    ageMilliseconds = age
+    timeLeft = entry.timeLeft
+  }
+
+  /// The value as it was written, number by number.
+  private var document: JSON {
+    guard case .text(let text) = value else { return .null }
+    do {
+      return try JSON(parsing: Array(text.utf8))
+    } catch {
+      // Another program has put something else there: shown as it is.
+      return .string(text)
+    }
+  }
+
+  var json: JSON {
+    [
+      "key": .string(row.key.text), "tier": .string(tier.rawValue),
+      "age_ms": ageMilliseconds.map(JSON.integer) ?? .null,
+      "ttl_ms": timeLeft.map { .integer(Int64($0.settingMilliseconds)) } ?? .null, "value": document,
+    ]
+  }
+
+  var text: String {
+    let lines = [
+      ("key", row.key.text), ("tier", tier.rawValue),
+      ("age", ageMilliseconds.map { humanDuration(.milliseconds($0)) } ?? "unknown"),
+      ("ttl", timeLeft.map(humanDuration) ?? "none"),
+      ("value", value == .absent ? "there is no such row" : document.description),
+    ]
+    return lines.map { padded($0.0, to: 5) + "  " + terminalSafe($0.1) }.joined(separator: "\n")
+  }
+
+  var csv: (header: [String], rows: [[String]]) {
+    let keys = ["key", "tier", "age_ms", "ttl_ms", "value"]
+    return (keys, [keys.map { json[$0]?.plainText ?? "" }])
+  }
+}
