@@ -2,14 +2,14 @@
 # The performance table of SPEC section 7 as far as it can be measured now: each figure beside its peer, on a
 # durable sandbox of its own, as medians of RUNS rounds in which the two take turns.
 #
-#   RUNS=5 ROWS=200000 scripts/bench.sh [P1 P2 P3 P4 P5 P6 P8 P9 PARTS]
+#   RUNS=5 ROWS=200000 scripts/bench.sh [P1 P2 P3 P4 P5 P6 P7 P8 P9 PARTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 ironforge=$root/.build/release/ironforge
 bin=$(dirname "$(ls -1d /usr/lib/postgresql/*/bin/psql | sort -V | tail -n 1)")
 runs=${RUNS:-5}
-wanted=" ${*:-P1 P2 P3 P4 P5 P6 P8 P9} "
+wanted=" ${*:-P1 P2 P3 P4 P5 P6 P7 P8 P9} "
 
 # Outside the repository: a file system of its own would not tell more, and nothing is left behind.
 work=$(mktemp -d /tmp/ironforge-bench.XXXXXX)
@@ -94,7 +94,13 @@ fi
 # shellcheck source=Benchmarks/batch.sh
 source "$root/Benchmarks/batch.sh"
 if [[ $wanted == *" P4 "* || $wanted == *" P5 "* || $wanted == *" P6 "* ]]; then measure_batches; fi
-if [[ $wanted == *" P8 "* ]]; then measure_memory; fi
+# shellcheck source=Benchmarks/warmup.sh
+source "$root/Benchmarks/warmup.sh"
+if [[ $wanted == *" P7 "* ]]; then measure_warmup; fi
+if [[ $wanted == *" P8 "* ]]; then
+  measure_memory
+  measure_warmup_memory
+fi
 
 # shellcheck source=Benchmarks/l1.sh
 source "$root/Benchmarks/l1.sh"

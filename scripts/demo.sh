@@ -64,6 +64,12 @@ say "A job over every user, in chunks that survive kill -9."
 step 0 ironforge job run sql --table users --key id \
   --statement 'update users set name = trim(name) where id = any($1)' --chunk-size 4
 
+say "The cache: filled from the database, read through, and compared with it."
+step 0 ironforge cache warmup
+step 0 ironforge cache get "user:$(ironforge user show ada@example.com --json | cut -d '"' -f 4)"
+step 0 ironforge cache stats
+step 0 ironforge cache audit --all
+
 say "The wallet afterwards, and the proof that the books add up."
 step 0 ironforge wallet show ada@example.com/main
 step 0 ironforge ledger verify
