@@ -49,6 +49,7 @@ let package = Package(
     layer("Batch", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
     layer("Jobs", ["Postgres", "Primitives"]),
+    layer("Indexes", ["Postgres", "Primitives"]),
     layer("Configuration", ["Primitives"]),
     layer("Fixtures", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer(
@@ -61,7 +62,7 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Jobs",
+        "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Indexes", "Jobs",
         "Ledger", "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -79,12 +80,13 @@ let package = Package(
       "CacheTests",
       ["Cache", "CacheRace", "ConnectionPool", "Migrations", "Postgres", "Redis", "Primitives"],
       data: ["Traces"]),
+    tests("IndexesTests", ["Indexes", "Postgres", "Primitives"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
     tests(
       "LedgerTests",
       [
-        "Batch", "CacheRace", "Ledger", "Fixtures", "Jobs", "Migrations", "Postgres", "Primitives", "Wallet",
-        "WalletCache",
+        "Batch", "CacheRace", "Ledger", "Fixtures", "Indexes", "Jobs", "Migrations", "Postgres", "Primitives",
+        "Wallet", "WalletCache",
       ]),
     tests("MigrationsTests", ["Migrations", "Postgres"]),
     tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),

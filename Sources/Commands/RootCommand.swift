@@ -17,7 +17,7 @@ struct RootCommand: ParsableCommand {
     version: versionText,
     subcommands: [
       TransferCommand.self, WalletCommand.self, UserCommand.self, CurrencyCommand.self, LedgerCommand.self,
-      MigrateCommand.self, FixturesCommand.self, JobCommand.self,
+      MigrateCommand.self, FixturesCommand.self, JobCommand.self, IndexCommand.self,
       CacheCommand.self, SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
     ]
   )

@@ -26,12 +26,14 @@ struct Layers {
     "Migrations": ["Postgres", "Primitives"],
     // Knows no wallet: jobs on the ledger are made above it.
     "Jobs": ["Postgres", "Primitives"],
+    // Indexes of any database: knows no wallet either.
+    "Indexes": ["Postgres", "Primitives"],
     "Configuration": ["Primitives"],
     "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Jobs", "Ledger",
+      "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Indexes", "Jobs", "Ledger",
       "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],

@@ -1,0 +1,140 @@
+import Indexes
+import Primitives
+
+/// A finding with what the baseline says of it.
+struct AuditedFinding {
+  let finding: Finding
+  /// The entry that accepts it now.
+  let acceptance: Baseline.Entry?
+
+  init(_ finding: Finding, _ baseline: Baseline?, at now: Timestamp) {
+    var finding = finding
+    if let entry = baseline?.expired(finding, at: now), finding.verdict != .keep {
+      finding.reasons.append(entry.expiry)
+    }
+    self.finding = finding
+    acceptance = baseline?.acceptance(of: finding, at: now)
+  }
+
+  /// Whether somebody has something to do.
+  var isNew: Bool { finding.verdict != .keep && acceptance == nil }
+}
+
+/// What `index audit` prints (SPEC section 9).
+struct AuditView: Renderable {
+  private let report: AuditReport
+  private let shown: [AuditedFinding]
+  private let acceptedCount: Int
+  /// What is neither to be kept nor accepted.
+  let new: [Finding]
+
+  init(report: AuditReport, findings: [AuditedFinding], isVerbose: Bool) {
+    self.report = report
+    shown = findings.filter { isVerbose || $0.isNew }
+    acceptedCount = findings.count { $0.acceptance != nil && $0.finding.verdict != .keep }
+    new = findings.filter(\.isNew).map(\.finding)
+  }
+
+  private func count(_ kind: Finding.Kind) -> Int { new.count { $0.kind == kind } }
+
+  // MARK: JSON
+
+  var json: JSON {
+    let facts = report.facts
+    return [
+      "server_version": .string(facts.serverVersion),
+      "statistics": [
+        "since": .time(facts.since), "age_seconds": report.trust.age.map { .integer($0.components.seconds) } ?? .null,
+        "trusted": .bool(report.trust.isTrusted),
+        "doubts": .array(report.trust.doubts.map(Self.json)),
+        "replicas": .array(
+          report.trust.replicasUnheard.map { ["name": .string($0), "heard": false] }),
+        "tables_without_column_statistics": .integer(facts.tablesHidden),
+        "tables_locked": .array(facts.tablesLocked.map(JSON.string)),
+      ],
+      "findings": .array(shown.map(Self.json)),
+      "summary": .object(Finding.Kind.allCases.map { ($0.rawValue, .integer(Int64(count($0)))) }),
+      "accepted": .integer(Int64(acceptedCount)),
+    ]
+  }
+
+  private static func json(_ reason: Reason) -> JSON {
+    ["code": .string(reason.code), "sentence": .string(reason.sentence)]
+  }
+
+  private static func json(_ audited: AuditedFinding) -> JSON {
+    let finding = audited.finding
+    return [
+      "id": .string(finding.id), "kind": .string(finding.kind.rawValue),
+      "schema": .string(finding.table.schema), "table": .string(finding.table.name),
+      "index": .optional(finding.index), "verdict": .string(finding.verdict.rawValue),
+      "reasons": .array(finding.reasons.map(json)), "evidence": finding.evidence,
+      "size_bytes": .integer(finding.sizeBytes), "ddl": .optional(finding.ddl),
+      "undo_ddl": .optional(finding.undoDDL),
+      "accepted": audited.acceptance.map { ["reason": .string($0.reason), "until": .time($0.until)] } ?? .null,
+    ]
+  }
+
+  // MARK: Text
+
+  var text: String {
+    (shown.map(Self.paragraph) + [summary]).joined(separator: "\n\n")
+  }
+
+  private static func paragraph(_ audited: AuditedFinding) -> String {
+    let finding = audited.finding
+    let object = finding.index.map { "\($0) on \(finding.table)" } ?? "\(finding.table)"
+    var lines = [
+      "\(finding.verdict.rawValue): \(finding.kind.rawValue) \(terminalSafe(object))"
+        + "  \(humanSize(bytes: finding.sizeBytes))  [\(finding.id)]"
+    ]
+    lines += finding.reasons.map { "  - \(terminalSafe($0.sentence))" }
+    if let entry = audited.acceptance {
+      lines.append("  - accepted until \(entry.until): \(terminalSafe(entry.reason))")
+    }
+    if let ddl = finding.ddl {
+      // What a person has to look at first does nothing when it is pasted.
+      let mark = finding.verdict == .review ? "-- " : ""
+      lines += ddl.split(separator: "\n").map { "    \(mark)\(terminalSafe(String($0)))" }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private var summary: String {
+    var lines: [String] = []
+    let kinds = Finding.Kind.allCases.filter { count($0) > 0 }.map { "\(count($0)) \($0.rawValue)" }
+    let known = acceptedCount > 0 ? "; \(acceptedCount) more are accepted" : ""
+    lines.append((kinds.isEmpty ? "No new findings" : kinds.joined(separator: ", ")) + known + ".")
+    let since = report.facts.since.map { "since \($0)" } ?? "since nobody knows when"
+    let age = report.trust.age.map { " (\(humanDuration($0)))" } ?? ""
+    lines.append("PostgreSQL \(report.facts.serverVersion) counts usage \(since)\(age).")
+    if !report.trust.isTrusted {
+      lines.append("That proves nothing, so nothing is to be dropped without a review:")
+      lines += report.trust.doubts.map { "  - \(terminalSafe($0.sentence))" }
+    }
+    if report.facts.tablesHidden > 0 {
+      lines.append(
+        "The role may not see statistics of columns of \(report.facts.tablesHidden) tables: low_selectivity is told"
+          + " for booleans only.")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  // MARK: CSV
+
+  var csv: (header: [String], rows: [[String]]) {
+    (
+      [
+        "id", "kind", "schema", "table", "index", "verdict", "codes", "reasons", "size_bytes", "ddl", "undo_ddl",
+      ],
+      shown.map(\.finding).map { finding in
+        [
+          finding.id, finding.kind.rawValue, finding.table.schema, finding.table.name, finding.index ?? "",
+          finding.verdict.rawValue, finding.reasons.map(\.code).joined(separator: " "),
+          finding.reasons.map(\.sentence).joined(separator: "; "), "\(finding.sizeBytes)", finding.ddl ?? "",
+          finding.undoDDL ?? "",
+        ]
+      }
+    )
+  }
+}

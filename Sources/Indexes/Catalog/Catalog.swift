@@ -1,0 +1,102 @@
+/// The indexes of one database with their tables, read in one snapshot.
+///
+/// System schemas, temporary tables and what extensions own are not in it.
+public struct Catalog: Sendable {
+  public let tables: [UInt32: Table]
+  public let indexes: [UInt32: Index]
+  public let foreignKeys: [ForeignKey]
+  public let facts: StatisticsFacts
+  private let indexesOfTable: [UInt32: [UInt32]]
+  private let childrenOfIndex: [UInt32: [UInt32]]
+  private let childrenOfTable: [UInt32: [UInt32]]
+
+  init(tables: [Table], indexes: [Index], foreignKeys: [ForeignKey] = [], facts: StatisticsFacts) {
+    self.tables = Dictionary(tables.map { ($0.oid, $0) }) { first, _ in first }
+    self.indexes = Dictionary(indexes.map { ($0.oid, $0) }) { first, _ in first }
+    self.foreignKeys = foreignKeys
+    self.facts = facts
+    indexesOfTable = Dictionary(grouping: indexes.map(\.oid).sorted()) { [known = self.indexes] oid in
+      known[oid]?.table ?? 0
+    }
+    var ofIndex: [UInt32: [UInt32]] = [:]
+    for index in indexes {
+      if let parent = index.parent { ofIndex[parent, default: []].append(index.oid) }
+    }
+    childrenOfIndex = ofIndex
+    var ofTable: [UInt32: [UInt32]] = [:]
+    for table in tables {
+      if let parent = table.parent { ofTable[parent, default: []].append(table.oid) }
+    }
+    childrenOfTable = ofTable
+  }
+
+  /// By name of their tables, then of their own.
+  public var sortedIndexes: [Index] {
+    indexes.values.sorted { (tableName($0), $0.name) < (tableName($1), $1.name) }
+  }
+
+  /// By name.
+  public var sortedTables: [Table] { tables.values.sorted { $0.name < $1.name } }
+
+  /// The indexes of one table, by OID.
+  public func indexes(of table: UInt32) -> [Index] {
+    indexesOfTable[table, default: []].compactMap { indexes[$0] }
+  }
+
+  /// The name of the table that an index belongs to.
+  public func tableName(_ index: Index) -> RelationName { tables[index.table]?.name ?? index.name }
+
+  /// The index and all that are attached below it, the index first. A partition's index cannot be dropped by itself:
+  /// it goes with its root.
+  public func tree(of index: Index) -> [Index] {
+    var found: [Index] = []
+    var open = [index.oid]
+    while let next = open.popLast() {
+      guard let index = indexes[next] else { continue }
+      found.append(index)
+      open += childrenOfIndex[next, default: []].sorted(by: >)
+    }
+    return found
+  }
+
+  /// The uppermost index that this one is attached to; itself when it is to none.
+  public func root(of index: Index) -> Index {
+    var root = index
+    while let parent = root.parent, let above = indexes[parent] { root = above }
+    return root
+  }
+
+  /// Partitions of the table at any depth, without itself; those that only hold others included.
+  public func partitions(of table: Table) -> [Table] {
+    var found: [Table] = []
+    var open = childrenOfTable[table.oid, default: []]
+    while let next = open.popLast() {
+      guard let table = tables[next] else { continue }
+      found.append(table)
+      open += childrenOfTable[next, default: []]
+    }
+    return found.sorted { $0.name < $1.name }
+  }
+
+  /// Usage of an index and all that are attached below it.
+  func usage(ofTree index: Index) -> IndexUsage {
+    tree(of: index).reduce(IndexUsage()) { $0 + $1.usage }
+  }
+
+  /// Bytes of an index and all that are attached below it.
+  func sizeBytes(ofTree index: Index) -> Int64 {
+    tree(of: index).reduce(0) { $0 + $1.sizeBytes }
+  }
+
+  /// The table with the sizes, rows and counters of its partitions added.
+  func summed(_ table: Table) -> Table {
+    var sum = table
+    for partition in partitions(of: table) {
+      sum.sizeBytes += partition.sizeBytes
+      // The parent's own estimate counts its partitions already.
+      if table.rows == nil, !partition.isPartitioned, let rows = partition.rows { sum.rows = (sum.rows ?? 0) + rows }
+      sum.counters = sum.counters + partition.counters
+    }
+    return sum
+  }
+}

@@ -1,0 +1,226 @@
+public import Postgres
+internal import Primitives
+
+/// Reads the catalog of a session's database, in one snapshot, with the rights of `pg_monitor`.
+public struct CatalogReader {
+  private let session: Session
+
+  public init(_ session: Session) {
+    self.session = session
+  }
+
+  /// - Parameter fewValues: columns with more values than this are of no interest.
+  /// - Throws: `PostgresError`.
+  public func read(fewValues: Double = Thresholds().fewValues) throws -> Catalog {
+    try session.transaction(.snapshot) {
+      try session.query(IndexStatements.emptySearchPath())
+      var facts = try readFacts()
+      facts.standbys = try session.query(IndexStatements.standbys()).map { row in try row.decode(0) }
+      facts.tablesLocked = try session.query(IndexStatements.lockedTables()).map { row in try row.decode(0) }
+      return Catalog(
+        tables: try readTables(fewValues), indexes: try readIndexes(facts),
+        foreignKeys: try readForeignKeys(), facts: facts)
+    }
+  }
+
+  private func readFacts() throws -> StatisticsFacts {
+    guard let row = try session.query(IndexStatements.facts()).first else {
+      throw SimpleFailure(
+        .unexpected, code: "statistics_missing", message: "pg_stat_database does not know this database")
+    }
+    var facts = StatisticsFacts(now: try row.decode(2))
+    facts.database = try row.decode(0)
+    facts.serverVersion = try row.decode(1)
+    facts.since = try row.decodeIfPresent(3)
+    facts.isStandby = try row.decode(4)
+    facts.isCounting = try row.decode(5)
+    facts.knowsCommitTimes = try row.decode(6)
+    facts.seesAllStatistics = try row.decode(7)
+    facts.tablesHidden = try row.decode(8)
+    return facts
+  }
+
+  private func readTables(_ fewValues: Double) throws -> [Table] {
+    var columns = try readColumns(fewValues)
+    var newPageUpdates: [UInt32: Int64] = [:]
+    if session.serverVersion >= 160_000 {
+      for row in try session.query(IndexStatements.newPageUpdates()) {
+        newPageUpdates[try row.decode(0)] = try row.decode(1)
+      }
+    }
+    return try session.query(IndexStatements.tables()).map { row in
+      let oid: UInt32 = try row.decode(0)
+      let name = RelationName(
+        schema: try row.decode(1), name: try row.decode(2), quoted: try row.decode(3))
+      var table = Table(oid: oid, name: name)
+      table.isPartitioned = try row.decode(4)
+      table.parent = try Self.oid(row, 5)
+      table.rows = try row.decodeIfPresent(6)
+      table.sizeBytes = try row.decode(7)
+      table.columns = columns.removeValue(forKey: oid) ?? [:]
+      let counts: [Int64] = try row.decode(8)
+      guard counts.count == 8 else { throw PostgresError.decoding("\(counts.count) counters of a table") }
+      table.counters = TableCounters(
+        sequentialScans: counts[0], sequentialRowsRead: counts[1], inserted: counts[2], updated: counts[3],
+        deleted: counts[4], hotUpdated: counts[5], newPageUpdated: newPageUpdates[oid],
+        modifiedSinceAnalyze: counts[6], liveRows: counts[7], lastAnalyze: try row.decodeIfPresent(9))
+      return table
+    }
+  }
+
+  private func readColumns(_ fewValues: Double) throws -> [UInt32: [Int16: Column]] {
+    var columns: [UInt32: [Int16: Column]] = [:]
+    for row in try session.query(IndexStatements.columns()) {
+      var column = Column(name: try row.decode(2), quoted: try row.decode(3))
+      column.isBoolean = try row.decode(4)
+      column.collation = try row.decode(5)
+      columns[try row.decode(0), default: [:]][try row.decode(1)] = column
+    }
+    for row in try session.query(IndexStatements.fewValues(fewValues)) {
+      let (table, number): (UInt32, Int16) = (try row.decode(0), try row.decode(1))
+      columns[table]?[number]?.distinctValues = try row.decode(2)
+    }
+    return columns
+  }
+
+  private func readIndexes(_ facts: StatisticsFacts) throws -> [Index] {
+    let details = try readDetails(facts)
+    let usage = try readUsage()
+    var indexes: [Index] = []
+    for row in try session.query(IndexStatements.indexes()) {
+      // One that was dropped meanwhile has no definition any more.
+      guard let definition: String = try row.decodeIfPresent(22) else { continue }
+      let oid: UInt32 = try row.decode(0)
+      let columns: [Int16] = try row.decode(6)
+      let keyCount = Int(try row.decode(7, as: Int16.self))
+      var index = Index(
+        oid: oid, table: try row.decode(1),
+        name: RelationName(schema: try row.decode(2), name: try row.decode(3), quoted: try row.decode(4)),
+        keys: try Self.keys(row, Array(columns.prefix(keyCount)), details.options[oid] ?? [:]))
+      index.included = Array(columns.dropFirst(keyCount))
+      index.method = try row.decode(5)
+      index.predicate = try row.decodeIfPresent(12)
+      try Self.setFlags(of: &index, row.decode(13))
+      index.parent = try Self.oid(row, 14)
+      index.constraint = try Self.constraint(row)
+      index.tablespace = try row.decodeIfPresent(18)
+      index.storage = try row.decode(19)
+      index.comment = try row.decodeIfPresent(20)
+      index.sizeBytes = try row.decode(21)
+      index.definition = definition
+      index.isBeingBuilt = details.beingBuilt.contains(oid)
+      index.hasNullsNotDistinct = details.nullsNotDistinct.contains(oid)
+      index.statisticsTargets = details.targets[oid] ?? [:]
+      index.usage = usage[oid] ?? IndexUsage()
+      index.madeAt = details.madeAt[oid]
+      indexes.append(index)
+    }
+    return indexes
+  }
+
+  /// What only a few indexes have.
+  private struct Details {
+    var options: [UInt32: [Int16: String]] = [:]
+    var targets: [UInt32: [Int16: Int32]] = [:]
+    var beingBuilt: Set<UInt32> = []
+    var nullsNotDistinct: Set<UInt32> = []
+    var madeAt: [UInt32: Timestamp] = [:]
+  }
+
+  private func readDetails(_ facts: StatisticsFacts) throws -> Details {
+    var details = Details()
+    for row in try session.query(IndexStatements.indexColumns()) {
+      let (oid, number): (UInt32, Int16) = (try row.decode(0), try row.decode(1))
+      details.options[oid, default: [:]][number] = try row.decodeIfPresent(2)
+      let target: Int32 = try row.decode(3)
+      if target >= 0 { details.targets[oid, default: [:]][number] = target }
+    }
+    for row in try session.query(IndexStatements.builds()) {
+      if let oid: UInt32 = try row.decodeIfPresent(0) { details.beingBuilt.insert(oid) }
+    }
+    if session.serverVersion >= 150_000 {
+      for row in try session.query(IndexStatements.nullsNotDistinct()) {
+        details.nullsNotDistinct.insert(try row.decode(0))
+      }
+    }
+    if facts.knowsCommitTimes {
+      for row in try session.query(IndexStatements.commitTimes()) {
+        details.madeAt[try row.decode(0)] = try row.decodeIfPresent(1)
+      }
+    }
+    return details
+  }
+
+  private func readUsage() throws -> [UInt32: IndexUsage] {
+    var usage: [UInt32: IndexUsage] = [:]
+    for row in try session.query(IndexStatements.usage()) {
+      usage[try row.decode(0)] = IndexUsage(
+        scans: try row.decode(1), tuplesRead: try row.decode(2), tuplesFetched: try row.decode(3))
+    }
+    if session.serverVersion >= 160_000 {
+      for row in try session.query(IndexStatements.lastScans()) {
+        usage[try row.decode(0)]?.lastScan = try row.decode(1)
+      }
+    }
+    return usage
+  }
+
+  private func readForeignKeys() throws -> [ForeignKey] {
+    try session.query(IndexStatements.foreignKeys()).map { row in
+      ForeignKey(
+        name: try row.decode(0), table: try row.decode(1), columns: try row.decode(2),
+        parent: try row.decode(3),
+        parentName: RelationName(
+          schema: try row.decode(4), name: try row.decode(5), quoted: try row.decode(6)))
+    }
+  }
+
+  private static func oid(_ row: Row, _ column: Int) throws -> UInt32? {
+    try row.decodeIfPresent(column, as: Int64.self).map { UInt32(truncatingIfNeeded: $0) }
+  }
+
+  private static func keys(
+    _ row: Row, _ columns: [Int16], _ options: [Int16: String]
+  ) throws -> [IndexKey] {
+    let classes: [Int64] = try row.decode(8)
+    let collations: [Int64] = try row.decode(9)
+    let directions: [Int16] = try row.decode(10)
+    let expressions: [String] = try row.decode(11)
+    guard min(classes.count, collations.count, directions.count) >= columns.count,
+      expressions.count == columns.count(where: { $0 == 0 })
+    else { throw PostgresError.decoding("an index whose keys do not match") }
+    var rest = expressions[...]
+    return columns.enumerated().map { position, column in
+      IndexKey(
+        target: column == 0 ? .expression(rest.removeFirst()) : .column(column),
+        operatorClass: classes[position], collation: collations[position],
+        options: options[Int16(clamping: position + 1)],
+        // INDOPTION_DESC and INDOPTION_NULLS_FIRST of src/include/catalog/pg_index.h.
+        isDescending: directions[position] & 1 != 0, hasNullsFirst: directions[position] & 2 != 0)
+    }
+  }
+
+  private static func setFlags(of index: inout Index, _ flags: [Bool]) throws {
+    guard flags.count == 9 else { throw PostgresError.decoding("\(flags.count) flags of an index") }
+    index.isPartitioned = flags[0]
+    index.isUnique = flags[1]
+    index.isImmediate = flags[2]
+    index.isReplicaIdentity = flags[3]
+    index.isClustered = flags[4]
+    index.isValid = flags[5]
+    index.isReady = flags[6]
+    index.isLive = flags[7]
+    index.isReferenced = flags[8]
+  }
+
+  private static func constraint(_ row: Row) throws -> IndexConstraint? {
+    guard let name: String = try row.decodeIfPresent(15) else { return nil }
+    let kind: IndexConstraint.Kind =
+      switch try row.decode(16, as: String.self) {
+      case "p": .primaryKey
+      case "u": .unique
+      default: .exclusion
+      }
+    return IndexConstraint(name: name, kind: kind, isDeferrable: try row.decode(17))
+  }
+}

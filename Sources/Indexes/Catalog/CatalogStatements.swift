@@ -1,0 +1,233 @@
+public import Postgres
+
+/// All SQL that this target sends. Each statement reads one kind of thing for the whole database, so that ten thousand
+/// indexes cost as many round trips as ten.
+public enum IndexStatements {
+  /// For the test that prepares every statement: those that a server of this version knows, 150020 being 15.20.
+  public static func all(serverVersion: Int) -> [Statement] {
+    var known = everywhere
+    if serverVersion >= 150_000 { known += since15 }
+    if serverVersion >= 160_000 { known += since16 }
+    return known
+  }
+
+  /// For the test that counts them.
+  public static let all = everywhere + since15 + since16
+
+  private static let everywhere = [
+    emptySearchPath, facts, standbys, lockedTables, tables, columns, fewValues, indexes, indexColumns,
+    foreignKeys, builds, usage, commitTimes,
+  ]
+  private static let since15 = [nullsNotDistinct]
+  private static let since16 = [lastScans, newPageUpdates]
+
+  /// With it the server qualifies every name that it prints: definitions read the same for every role, and can be run
+  /// by any.
+  static let emptySearchPath = Statement("select set_config('search_path', '', true)", columns: [.text])
+
+  /// Relations that somebody holds, or waits for, in ACCESS EXCLUSIVE mode. Printing an expression or asking for a size
+  /// would wait behind them.
+  private static let locked = """
+    (select relation from pg_locks
+     where locktype = 'relation' and mode = 'AccessExclusiveLock' and pid <> pg_backend_pid()
+       and database = (select oid from pg_database where datname = current_database()))
+    """
+
+  /// Tables of users: not those of the system, of sessions or of extensions.
+  private static let userTables = """
+    select t.oid from pg_class t join pg_namespace tn on tn.oid = t.relnamespace
+    where t.relkind in ('r', 'p', 'm') and t.relpersistence <> 't'
+      and tn.nspname <> 'information_schema' and tn.nspname not like 'pg\\_%'
+      and not exists (
+        select from pg_depend d
+        where d.classid = 'pg_class'::regclass and d.objid = t.oid and d.deptype = 'e')
+    """
+
+  static let facts = Statement(
+    """
+    select d.datname::text, current_setting('server_version'), clock_timestamp(), d.stats_reset,
+      pg_is_in_recovery(), current_setting('track_counts')::boolean,
+      current_setting('track_commit_timestamp')::boolean, pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
+      (select count(*) from pg_class c
+       where c.oid in (\(userTables)) and not has_any_column_privilege(c.oid, 'select'))
+    from pg_stat_database d
+    where d.datname = current_database()
+    """,
+    columns: [.text, .text, .timestamptz, .timestamptz, .bool, .bool, .bool, .bool, .int8])
+
+  /// A subscriber's indexes are not ours, and a base backup has none.
+  static let standbys = Statement(
+    """
+    select coalesce(nullif(r.application_name, ''), r.client_addr::text, 'a standby without a name')
+    from pg_stat_replication r
+    where r.state is distinct from 'backup'
+      and not exists (select from pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical')
+    order by 1
+    """, columns: [.text])
+
+  static let lockedTables = Statement(
+    """
+    select n.nspname || '.' || c.relname
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.oid in (\(userTables))
+      and (c.oid in \(locked) or exists (
+        select from pg_index i where i.indrelid = c.oid and i.indexrelid in \(locked)))
+    order by 1
+    """, columns: [.text])
+
+  /// Those that can be looked at without waiting.
+  private static let openTables = """
+    open_tables as materialized (
+      select c.oid from pg_class c
+      where c.oid in (\(userTables)) and c.oid not in \(locked) and not exists (
+        select from pg_index i where i.indrelid = c.oid and i.indexrelid in \(locked)))
+    """
+
+  static let tables = Statement(
+    """
+    with \(openTables)
+    select c.oid, n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
+      c.relkind = 'p',
+      -- A child of plain inheritance is a table of its own; only a partition goes with its parent.
+      case when c.relispartition then (select min(h.inhparent::bigint) from pg_inherits h where h.inhrelid = c.oid) end,
+      -- -1 is unknown; before version 14 so was 0 in an empty file.
+      case when c.reltuples > 0 or c.reltuples = 0 and c.relpages > 0 then c.reltuples::bigint end,
+      coalesce(pg_relation_size(c.oid), 0),
+      array[
+        pg_stat_get_numscans(c.oid), pg_stat_get_tuples_returned(c.oid), pg_stat_get_tuples_inserted(c.oid),
+        pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid),
+        pg_stat_get_tuples_hot_updated(c.oid), pg_stat_get_mod_since_analyze(c.oid),
+        pg_stat_get_live_tuples(c.oid)],
+      greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid))
+    from open_tables o
+    join pg_class c on c.oid = o.oid
+    join pg_namespace n on n.oid = c.relnamespace
+    """,
+    columns: [.oid, .text, .text, .text, .bool, .int8, .int8, .int8, .int8Array, .timestamptz])
+
+  /// Columns that an index or a foreign key names: a wide table's others would only cost memory.
+  static let columns = Statement(
+    """
+    with \(openTables), named as (
+      select i.indrelid as relation, unnest(i.indkey::int2[]) as number from pg_index i
+      where i.indrelid in (select oid from open_tables)
+      union
+      select f.conrelid, unnest(f.conkey) from pg_constraint f
+      where f.contype = 'f' and f.conrelid in (select oid from open_tables)
+    )
+    select a.attrelid, a.attnum, a.attname::text, quote_ident(a.attname), a.atttypid = 'bool'::regtype,
+      a.attcollation::bigint
+    from named
+    join pg_attribute a on a.attrelid = named.relation and a.attnum = named.number and a.attnum > 0
+    """, columns: [.oid, .int2, .text, .text, .bool, .int8])
+
+  /// Columns with few values, as far as the role may see statistics of columns.
+  static let fewValues = Statement(
+    """
+    with \(openTables)
+    select c.oid, a.attnum, s.n_distinct::float8
+    from pg_stats s
+    join pg_namespace n on n.nspname = s.schemaname
+    join pg_class c on c.relnamespace = n.oid and c.relname = s.tablename
+    join pg_attribute a on a.attrelid = c.oid and a.attname = s.attname
+    where s.n_distinct > 0 and s.n_distinct <= $1 and s.inherited = (c.relkind = 'p')
+      and c.oid in (select oid from open_tables)
+    """, parameters: [.float8], columns: [.oid, .int2, .float8])
+
+  static let indexes = Statement(
+    """
+    with \(openTables)
+    select i.indexrelid, i.indrelid, n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
+      am.amname::text,
+      i.indkey::int2[], i.indnkeyatts, i.indclass::oid[]::int8[], i.indcollation::oid[]::int8[], i.indoption::int2[],
+      case when i.indexprs is null then '{}'::text[]
+        else array(
+          select coalesce(pg_get_indexdef(i.indexrelid, k, false), '')
+          from generate_series(1, i.indnkeyatts) k where i.indkey[k - 1] = 0 order by k) end,
+      pg_get_expr(i.indpred, i.indrelid, false),
+      -- In the order of CatalogReader.setFlags.
+      array[
+        c.relkind = 'I', i.indisunique, i.indimmediate, i.indisreplident, i.indisclustered, i.indisvalid, i.indisready,
+        i.indislive,
+        exists (select from pg_constraint f where f.conindid = i.indexrelid and f.contype = 'f')],
+      (select min(h.inhparent::bigint) from pg_inherits h where h.inhrelid = i.indexrelid),
+      k.conname::text, k.contype, k.condeferrable,
+      quote_ident(s.spcname), coalesce(c.reloptions, '{}'), obj_description(i.indexrelid, 'pg_class'),
+      coalesce(pg_relation_size(i.indexrelid), 0),
+      pg_get_indexdef(i.indexrelid)
+    from open_tables o
+    join pg_index i on i.indrelid = o.oid
+    join pg_class c on c.oid = i.indexrelid
+    join pg_namespace n on n.oid = c.relnamespace
+    join pg_am am on am.oid = c.relam
+    left join pg_tablespace s on s.oid = c.reltablespace
+    left join pg_constraint k on k.conindid = i.indexrelid and k.conrelid = i.indrelid and k.contype in ('p', 'u', 'x')
+    """,
+    columns: [
+      .oid, .oid, .text, .text, .text, .text, .int2Array, .int2, .int8Array, .int8Array, .int2Array,
+      .textArray, .text, .boolArray, .int8, .text, .char, .bool, .text, .textArray, .text, .int8, .text,
+    ])
+
+  /// What is not the default about the columns of indexes: operator classes' parameters, statistics targets. The latter
+  /// default to -1, from version 17 on to NULL.
+  static let indexColumns = Statement(
+    """
+    select a.attrelid, a.attnum, a.attoptions::text, coalesce(a.attstattarget::int4, -1)
+    from pg_index i
+    join pg_attribute a on a.attrelid = i.indexrelid
+    where a.attoptions is not null or coalesce(a.attstattarget, -1) >= 0
+    """, columns: [.oid, .int2, .text, .int4])
+
+  static let usage = Statement(
+    """
+    with \(openTables)
+    select i.indexrelid, pg_stat_get_numscans(i.indexrelid), pg_stat_get_tuples_returned(i.indexrelid),
+      pg_stat_get_tuples_fetched(i.indexrelid)
+    from open_tables o join pg_index i on i.indrelid = o.oid
+    """, columns: [.oid, .int8, .int8, .int8])
+
+  /// For servers with track_commit_timestamp only; on others it fails.
+  static let commitTimes = Statement(
+    """
+    with \(openTables)
+    select i.indexrelid, pg_xact_commit_timestamp(i.xmin)
+    from open_tables o join pg_index i on i.indrelid = o.oid
+    """, columns: [.oid, .timestamptz])
+
+  static let lastScans = Statement(
+    """
+    with \(openTables)
+    select i.indexrelid, pg_stat_get_lastscan(i.indexrelid)
+    from open_tables o join pg_index i on i.indrelid = o.oid
+    where pg_stat_get_lastscan(i.indexrelid) is not null
+    """, columns: [.oid, .timestamptz])
+
+  static let newPageUpdates = Statement(
+    """
+    with \(openTables)
+    select oid, pg_stat_get_tuples_newpage_updated(oid) from open_tables
+    """, columns: [.oid, .int8])
+
+  static let nullsNotDistinct = Statement(
+    "select indexrelid from pg_index where indnullsnotdistinct", columns: [.oid])
+
+  /// Of a partitioned table the root only; its partitions repeat it.
+  static let foreignKeys = Statement(
+    """
+    with \(openTables)
+    select f.conname::text, f.conrelid, f.conkey, f.confrelid, n.nspname::text, p.relname::text,
+      format('%I.%I', n.nspname, p.relname)
+    from pg_constraint f
+    join pg_class p on p.oid = f.confrelid
+    join pg_namespace n on n.oid = p.relnamespace
+    where f.contype = 'f' and f.conparentid = 0 and f.conrelid in (select oid from open_tables)
+    """,
+    columns: [.text, .oid, .int2Array, .oid, .text, .text, .text])
+
+  /// Without pg_read_all_stats what other roles build shows without its name.
+  static let builds = Statement(
+    """
+    select p.index_relid from pg_stat_progress_create_index p
+    where p.datid = (select oid from pg_database where datname = current_database())
+    """, columns: [.oid])
+}

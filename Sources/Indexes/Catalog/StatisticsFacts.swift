@@ -1,0 +1,25 @@
+public import Primitives
+
+/// Where the usage counters come from, and how far they can be believed.
+public struct StatisticsFacts: Sendable {
+  public var database = ""
+  /// As `server_version` prints it.
+  public var serverVersion = ""
+  public var now: Timestamp
+  /// When the database's counters were last reset; nil after a crash, and before the first reset.
+  public var since: Timestamp?
+  /// Whether the server is a standby, whose counters are its own.
+  public var isStandby = false
+  /// `track_counts`; without it nothing is counted.
+  public var isCounting = true
+  /// `track_commit_timestamp`; without it nobody knows when an index was made.
+  public var knowsCommitTimes = false
+  /// Whether the role may see what other roles' sessions do.
+  public var seesAllStatistics = true
+  /// Physical standbys that stream from this server now, by application name.
+  public var standbys: [String] = []
+  /// Tables whose columns' statistics the role may not see.
+  public var tablesHidden: Int64 = 0
+  /// Tables left out because somebody holds them, or waits for them, exclusively.
+  public var tablesLocked: [String] = []
+}

@@ -1,0 +1,53 @@
+internal import Primitives
+
+/// Which tables somebody asks about.
+public struct TableSelection: Sendable {
+  private let schema: String?
+  private let table: String?
+
+  /// - Parameters:
+  ///   - schema: only tables of this schema; nil for all.
+  ///   - table: only the one of this name, as `table` or `schema.table`, with its partitions; nil for all. Names are
+  ///     exact, without quotes.
+  public init(schema: String? = nil, table: String? = nil) {
+    self.schema = schema
+    self.table = table
+  }
+
+  /// Whether it is all of them.
+  public var isEverything: Bool { schema == nil && table == nil }
+
+  /// The names of the tables.
+  ///
+  /// - Throws: `schema_not_found` and `table_not_found`, of kind `usage`.
+  public func names(in catalog: Catalog) throws -> Set<RelationName> {
+    var tables = Array(catalog.tables.values)
+    if let schema {
+      tables.removeAll { $0.name.schema != schema }
+      guard !tables.isEmpty else {
+        throw Self.failure("schema_not_found", "no table of schema \(schema) can be audited", catalog)
+      }
+    }
+    if let table {
+      tables.removeAll { $0.name.name != table && $0.name.description != table }
+      guard !tables.isEmpty else {
+        let near = catalog.sortedTables.first { $0.name.name.lowercased() == table.lowercased() }?.name
+        throw Self.failure("table_not_found", "there is no table \(table)", catalog, near: near)
+      }
+      tables += tables.flatMap { catalog.partitions(of: $0) }
+    }
+    return Set(tables.map(\.name))
+  }
+
+  private static func failure(
+    _ code: String, _ message: String, _ catalog: Catalog, near: RelationName? = nil
+  ) -> SimpleFailure {
+    let locked = catalog.facts.tablesLocked
+    let hint =
+      near.map { "did you mean \($0.description)? Names are exact, without quotes" }
+      ?? (locked.isEmpty
+        ? "names are exact, without quotes; tables of the system and of extensions are left out"
+        : "left out, because they are locked exclusively: \(locked.joined(separator: ", "))")
+    return SimpleFailure(.usage, code: code, message: message, hint: hint)
+  }
+}

@@ -1,0 +1,77 @@
+/// Whether one index does all that another does: the algebra of redundancy.
+struct Coverage {
+  private let catalog: Catalog
+  private let predicates: [UInt32: Predicate]
+
+  init(_ catalog: Catalog) {
+    self.catalog = catalog
+    predicates = catalog.indexes.compactMapValues { index in
+      index.predicate.map { Predicate(parsing: $0) }
+    }
+  }
+
+  /// How an index stands to one that seems to cover it.
+  enum Relation {
+    case none
+    /// Keys and columns are covered, but the index lets fewer rows in: it filters, and is smaller.
+    case filters
+    case covered
+  }
+
+  /// What `covering` can do of what `index` does. Whether either is valid is another question.
+  func relation(of index: Index, to covering: Index) -> Relation {
+    guard index.oid != covering.oid, index.table == covering.table, index.method == covering.method,
+      keysCover(covering, index), columnsCover(covering, index)
+    else { return .none }
+    let (own, others) = (predicate(of: index), predicate(of: covering))
+    guard own.implies(others) else { return .none }
+    let beyond = own.beyond(others)
+    return beyond.isEmpty || beyond.isSubset(of: nullsLeftOut(of: index)) ? .covered : .filters
+  }
+
+  /// How many conjuncts its WHERE clause has.
+  func conjunctCount(_ index: Index) -> Int { predicate(of: index).conjuncts.count }
+
+  private func predicate(of index: Index) -> Predicate { predicates[index.oid] ?? .none }
+
+  private func keysCover(_ covering: Index, _ index: Index) -> Bool {
+    switch index.method {
+    case "btree":
+      // A scan may begin with the first keys, and may go either way: then every direction turns.
+      let prefix = covering.keys.prefix(index.keys.count)
+      return prefix.elementsEqual(index.keys) || prefix.elementsEqual(index.keys.map(\.mirrored))
+    case "gin":
+      // "Search effectiveness is the same regardless of which index column(s) the query conditions use."
+      return Self.counts(covering.keys) == Self.counts(index.keys)
+    case "brin":
+      // Pages a range are not a matter of storage alone: they are what a scan can tell apart.
+      return covering.keys == index.keys && Set(covering.storage) == Set(index.storage)
+    default: return covering.keys == index.keys
+    }
+  }
+
+  private static func counts(_ keys: [IndexKey]) -> [IndexKey: Int] {
+    Dictionary(keys.map { ($0, 1) }, uniquingKeysWith: +)
+  }
+
+  /// An index-only scan needs the INCLUDE columns; a btree can return its keys, other methods not always.
+  private func columnsCover(_ covering: Index, _ index: Index) -> Bool {
+    let needed = Set(index.included).subtracting(index.keys.compactMap(\.column))
+    var given = Set(covering.included)
+    if covering.method == "btree" { given.formUnion(covering.keys.compactMap(\.column)) }
+    return needed.isSubset(of: given)
+  }
+
+  /// `key IS NOT NULL` for each key of a btree. A search for a key finds no NULL anyway, and they stand together at one
+  /// end.
+  private func nullsLeftOut(of index: Index) -> Set<Predicate.Conjunct> {
+    guard index.method == "btree", let columns = catalog.tables[index.table]?.columns else { return [] }
+    let subjects = index.keys.compactMap { key in
+      switch key.target {
+      case .column(let number): columns[number]?.quoted
+      case .expression(let text): Predicate.subject(of: text)
+      }
+    }
+    return Set(subjects.map { Predicate.Conjunct(subject: $0, test: .isNotNull) })
+  }
+}

@@ -1,0 +1,118 @@
+/// Statements that carry findings out and take them back. They end in a semicolon each; with several, one stands on a
+/// line. All can run while others write, unless a partitioned table makes that impossible.
+struct IndexDDL {
+  let catalog: Catalog
+
+  /// Of a partitioned index PostgreSQL drops the whole tree at once, and not concurrently.
+  func drop(_ index: Index) -> String {
+    index.isPartitioned
+      ? "DROP INDEX \(index.name.quoted);" : "DROP INDEX CONCURRENTLY \(index.name.quoted);"
+  }
+
+  func reindex(_ index: Index) -> String { "REINDEX INDEX CONCURRENTLY \(index.name.quoted);" }
+
+  /// Makes the index again, with all that `pg_get_indexdef` forgets, and below it those that are attached to it.
+  func create(_ index: Index) -> String {
+    catalog.tree(of: index).flatMap { statements(creating: $0) }.joined(separator: "\n")
+  }
+
+  private func statements(creating index: Index) -> [String] {
+    var statements = [definition(of: index) + ";"]
+    for (position, target) in index.statisticsTargets.sorted(by: { $0.key < $1.key }) {
+      statements.append(
+        "ALTER INDEX \(index.name.quoted) ALTER COLUMN \(position) SET STATISTICS \(target);")
+    }
+    if let comment = index.comment {
+      statements.append("COMMENT ON INDEX \(index.name.quoted) IS \(Self.literal(comment));")
+    }
+    if index.isClustered, let table = catalog.tables[index.table] {
+      let name = Self.quoted(index.name.name)
+      statements.append("ALTER TABLE \(table.name.quoted) CLUSTER ON \(name);")
+    }
+    if let parent = index.parent.flatMap({ catalog.indexes[$0] }) {
+      statements.append("ALTER INDEX \(parent.name.quoted) ATTACH PARTITION \(index.name.quoted);")
+    }
+    return statements
+  }
+
+  /// `CREATE INDEX … [TABLESPACE …] [WHERE …]`. The server's text has the WHERE clause last, as it is in the catalog.
+  private func definition(of index: Index) -> String {
+    var text = index.definition
+    if !index.isPartitioned {
+      for start in ["CREATE INDEX ", "CREATE UNIQUE INDEX "] where text.hasPrefix(start) {
+        text = start + "CONCURRENTLY " + text.dropFirst(start.count)
+      }
+    }
+    guard let tablespace = index.tablespace else { return text }
+    let condition = index.predicate.map { " WHERE " + $0 } ?? ""
+    guard text.hasSuffix(condition) else { return text }
+    return "\(text.dropLast(condition.count)) TABLESPACE \(tablespace)\(condition)"
+  }
+
+  /// An index on columns, for a foreign key. On a partitioned table one is made on each partition concurrently, and then
+  /// attached.
+  func create(on table: Table, columns: [Column]) -> (ddl: String, undo: String) {
+    let list = columns.map(\.quoted).joined(separator: ", ")
+    func name(_ table: Table) -> String {
+      Self.truncated([table.name.name] + columns.map(\.name))
+    }
+    func qualified(_ table: Table) -> String {
+      Self.quoted(table.name.schema) + "." + Self.quoted(name(table))
+    }
+    guard table.isPartitioned else {
+      return (
+        "CREATE INDEX CONCURRENTLY \(Self.quoted(name(table))) ON \(table.name.quoted) (\(list));",
+        "DROP INDEX CONCURRENTLY \(qualified(table));"
+      )
+    }
+    var lines: [String] = []
+    func add(_ table: Table, under parent: Table?) {
+      let start = table.isPartitioned ? "CREATE INDEX" : "CREATE INDEX CONCURRENTLY"
+      let only = table.isPartitioned ? "ONLY " : ""
+      lines.append("\(start) \(Self.quoted(name(table))) ON \(only)\(table.name.quoted) (\(list));")
+      if let parent {
+        lines.append("ALTER INDEX \(qualified(parent)) ATTACH PARTITION \(qualified(table));")
+      }
+      for partition in catalog.partitions(of: table) where partition.parent == table.oid {
+        add(partition, under: table)
+      }
+    }
+    add(table, under: nil)
+    return (lines.joined(separator: "\n"), "DROP INDEX \(qualified(table));")
+  }
+
+  /// As the server would call it, within its 63 bytes.
+  private static func truncated(_ parts: [String]) -> String {
+    var stem = parts.joined(separator: "_")
+    while stem.utf8.count > 63 - "_idx".utf8.count { stem.removeLast() }
+    return stem + "_idx"
+  }
+
+  /// A name for SQL, by the rule of libpq's PQescapeIdentifier; without quotes where none are needed and the name is no
+  /// keyword for sure.
+  static func quoted(_ name: String) -> String {
+    let isPlain =
+      name.utf8.allSatisfy { byte in
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
+          || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+      } && name.first?.isNumber == false
+    if isPlain, name.hasSuffix("_idx") || name == "public" { return name }
+    return "\"" + doubling(["\""], in: name) + "\""
+  }
+
+  /// A text for SQL, by the rule of libpq's PQescapeLiteral.
+  static func literal(_ text: String) -> String {
+    guard text.utf8.contains(UInt8(ascii: "\\")) else { return "'\(doubling(["'"], in: text))'" }
+    return " E'\(doubling(["'", "\\"], in: text))'"
+  }
+
+  /// By scalars: to Swift a quote with a combining mark behind it is another character.
+  private static func doubling(_ marks: Set<Unicode.Scalar>, in text: String) -> String {
+    var out = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      out.append(scalar)
+      if marks.contains(scalar) { out.append(scalar) }
+    }
+    return String(out)
+  }
+}

@@ -1,0 +1,166 @@
+internal import Primitives
+
+/// Indexes that no query reads, or hardly any.
+struct UnusedRule {
+  private let context: RuleContext
+  /// What goes because another index does its work.
+  private let redundant: Set<UInt32>
+  /// The others, which stay, unused or not; of attached ones their roots.
+  private let survivors: Set<UInt32>
+
+  /// - Parameter survivors: each redundant index with the one that stays for it.
+  init(context: RuleContext, survivors: [UInt32: UInt32]) {
+    self.context = context
+    redundant = Set(survivors.keys)
+    self.survivors = Set(
+      survivors.values.compactMap { context.catalog.indexes[$0].map { context.catalog.root(of: $0).oid } })
+  }
+
+  private var catalog: Catalog { context.catalog }
+
+  func apply() -> [Finding] {
+    let served = foreignKeysServed()
+    var gone = redundant
+    // The largest goes first; of two that serve the same foreign key the other then stays.
+    let suspects = catalog.sortedIndexes.filter(isSuspect)
+      .sorted { size($0) != size($1) ? size($0) > size($1) : $0.oid < $1.oid }
+    var findings: [Finding] = []
+    for index in suspects {
+      let keep = reasonsToKeep(index, served, gone)
+      let finding = keep.isEmpty ? unused(index) : kept(index, keep)
+      if finding.verdict != .keep { gone.insert(index.oid) }
+      findings.append(finding)
+    }
+    return findings
+  }
+
+  private func size(_ index: Index) -> Int64 { catalog.sizeBytes(ofTree: index) }
+
+  /// Partitions' indexes are judged together, at their root.
+  private func isSuspect(_ index: Index) -> Bool {
+    guard index.parent == nil, index.isWhole else { return false }
+    return isNeverRead(index) || isHardlyRead(index)
+  }
+
+  private func isNeverRead(_ index: Index) -> Bool {
+    catalog.usage(ofTree: index).scans <= context.thresholds.scansUnused
+  }
+
+  private func isHardlyRead(_ index: Index) -> Bool {
+    let writes = self.writes(index)
+    return writes > context.thresholds.writesMany
+      && Double(catalog.usage(ofTree: index).scans) < context.thresholds.scansPerWrite * Double(writes + 1)
+  }
+
+  /// Changes that the index had to follow.
+  private func writes(_ index: Index) -> Int64 { whole(index)?.counters.indexWrites ?? 0 }
+
+  private func whole(_ index: Index) -> Table? {
+    catalog.tables[index.table].map { catalog.summed($0) }
+  }
+
+  // MARK: Never
+
+  private func reasonsToKeep(
+    _ index: Index, _ served: [UInt32: [Set<UInt32>]], _ gone: Set<UInt32>
+  ) -> [Reason] {
+    var reasons = catalog.protections(of: index)
+    if survivors.contains(index.oid) {
+      reasons.append(
+        Reason("survivor", "it takes over the work of an index that is redundant; look again when that has gone"))
+    }
+    if served[index.oid, default: []].contains(where: { $0.subtracting(gone) == [index.oid] }) {
+      reasons.append(
+        Reason("serves_foreign_key", "no other index finds the rows that a foreign key's parent asks for"))
+    }
+    if feedsPlanner(index, gone) {
+      reasons.append(
+        Reason(
+          "expression_statistics",
+          "the planner estimates by the statistics of its expressions, also where it does not read the index"))
+    }
+    return reasons
+  }
+
+  /// For each root of indexes, the foreign keys that it serves: each as all roots that do.
+  private func foreignKeysServed() -> [UInt32: [Set<UInt32>]] {
+    var served: [UInt32: [Set<UInt32>]] = [:]
+    for key in catalog.foreignKeys {
+      guard let table = catalog.tables[key.table] else { continue }
+      let serving = catalog.indexes(of: key.table).filter { $0.serves(key, in: table) }
+      let roots = Set(serving.map { catalog.root(of: $0).oid })
+      for root in roots { served[root, default: []].append(roots) }
+    }
+    return served
+  }
+
+  /// Unless an index that stays has the same expressions.
+  private func feedsPlanner(_ index: Index, _ gone: Set<UInt32>) -> Bool {
+    let expressions = Self.expressions(index)
+    guard !expressions.isEmpty else { return false }
+    let others = catalog.indexes(of: index.table).filter {
+      $0.oid != index.oid && !gone.contains(catalog.root(of: $0).oid)
+    }
+    return !expressions.isSubset(of: others.reduce(into: []) { $0.formUnion(Self.expressions($1)) })
+  }
+
+  private static func expressions(_ index: Index) -> Set<String> {
+    Set(
+      index.keys.compactMap { key in
+        if case .expression(let text) = key.target { text } else { nil }
+      })
+  }
+
+  // MARK: Findings
+
+  private func unused(_ index: Index) -> Finding {
+    let scans = catalog.usage(ofTree: index).scans
+    var reasons: [Reason] = []
+    var verdict = Finding.Verdict.drop
+    if isNeverRead(index) {
+      reasons.append(Reason("never_read", "no query has read it since the statistics began"))
+    } else {
+      verdict = .review
+      reasons.append(
+        Reason("hardly_read", "\(scans) scans, but \(writes(index)) writes had to follow it"))
+    }
+    if let table = whole(index)?.counters, table.writes == 0, table.sequentialScans == 0,
+      whole(index).map(context.indexScans) == 0
+    {
+      verdict = .review
+      reasons.append(
+        Reason("table_idle", "nobody has read or written the table since then, which says nothing of its index"))
+    }
+    if let doubt = doubtOfAge(index) {
+      verdict = .review
+      reasons.append(doubt)
+    }
+    return finding(index, verdict, reasons)
+  }
+
+  /// Whether the index has been there for as long as counters must be watched.
+  private func doubtOfAge(_ index: Index) -> Reason? {
+    guard let madeAt = index.madeAt else {
+      return Reason(
+        "index_age_unknown",
+        "PostgreSQL does not say when it was made (track_commit_timestamp is off): it may be new")
+    }
+    guard catalog.facts.now - madeAt < context.thresholds.statisticsAge else { return nil }
+    return Reason("index_young", "it was made at \(madeAt): too short a time to tell")
+  }
+
+  private func kept(_ index: Index, _ reasons: [Reason]) -> Finding {
+    finding(index, .keep, [Reason("never_read", "hardly any query reads it, but")] + reasons)
+  }
+
+  private func finding(_ index: Index, _ verdict: Finding.Verdict, _ reasons: [Reason]) -> Finding {
+    let table = whole(index)
+    return context.finding(
+      .unused, index, verdict, reasons,
+      context.evidence(of: catalog.usage(ofTree: index)) + [
+        ("writes", .integer(writes(index))), ("rows", table?.rows.map(JSON.integer) ?? .null),
+        ("table_size_bytes", .integer(table?.sizeBytes ?? 0)),
+        ("made_at", .time(index.madeAt)), ("definition", .string(index.definition)),
+      ])
+  }
+}
