@@ -68,7 +68,10 @@ struct InvalidRule {
     if !index.isReady {
       return finding(
         index, .rebuild,
-        Reason("build_failed", "CREATE INDEX CONCURRENTLY failed before writes began to maintain it"))
+        Reason(
+          "build_failed",
+          "CREATE INDEX CONCURRENTLY failed before writes began to maintain it"
+            + (index.isUnique ? "; a unique one will again, as long as there are duplicates" : "")))
     }
     return finding(
       index, .review,

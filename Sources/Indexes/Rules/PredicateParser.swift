@@ -86,28 +86,39 @@ extension Predicate {
     return constants
   }
 
-  /// A literal, which may stand in parentheses and be cast: `5`, `'-5'::integer`, `(5)::numeric`, `'x'::text`.
+  /// A literal, which may be cast, and in parentheses cast again: `5`, `'-5'::integer`, `(5)::numeric`,
+  /// `('x'::character varying)::text`.
   private static func constant(_ tokens: Tokens) -> Constant? {
-    let cast = tokens.firstIndex { $0.isSymbol("::") }
-    let literal = unwrapped(tokens[..<(cast ?? tokens.endIndex)])
-    let type = cast.map { tokens[($0 + 1)...] }
-    guard literal.count == 1, let token = literal.first else { return nil }
-    let typeText = (type ?? []).map(\.text).joined(separator: " ")
-    let isNumeric = ["", "integer", "bigint", "smallint", "numeric"].contains(typeText)
+    let inner = unwrapped(tokens)
+    if let close = closing(inner) {
+      let rest = inner[(close + 1)...]
+      guard rest.first?.isSymbol("::") == true, let value = constant(inner[..<close].dropFirst()) else {
+        return nil
+      }
+      let isSame = value.integer != nil ? isNumericType(rest.dropFirst()) : isTextType(rest.dropFirst(), isArray: false)
+      return isSame && !value.text.contains("::") ? value : nil
+    }
+    guard let token = inner.first else { return nil }
+    let type = inner.dropFirst(2)
+    guard inner.count == 1 || inner.dropFirst().first?.isSymbol("::") == true && !type.isEmpty else { return nil }
     switch token {
     case .number(let digits):
-      guard isNumeric else { return nil }
+      guard type.isEmpty || isNumericType(type) else { return nil }
       return Constant(text: digits, integer: Int64(digits))
     case .string(let quoted):
-      guard let type else { return nil }
+      guard !type.isEmpty else { return nil }
       // A negative number: the server quotes it.
-      if isNumeric, let integer = Int64(quoted.dropFirst().dropLast()) {
+      if isNumericType(type), let integer = Int64(quoted.dropFirst().dropLast()) {
         return Constant(text: "\(integer)", integer: integer)
       }
-      let text = isTextType(type, isArray: false) ? quoted : "\(quoted)::\(typeText)"
-      return Constant(text: text, integer: nil)
+      let name = type.map(\.text).joined(separator: " ")
+      return Constant(text: isTextType(type, isArray: false) ? quoted : "\(quoted)::\(name)", integer: nil)
     case .word, .symbol: return nil
     }
+  }
+
+  private static func isNumericType(_ tokens: Tokens) -> Bool {
+    ["integer", "bigint", "smallint", "numeric"].contains(tokens.map(\.text).joined(separator: " "))
   }
 
   /// Types whose values are equal when their texts are.

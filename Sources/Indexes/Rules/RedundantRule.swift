@@ -42,6 +42,11 @@ struct RedundantRule {
       let wider = relations.last { $0.relation == .filters }?.other
       if let covering {
         let finding = finding(index, covering)
+        // Nor does one stay for others that a person may decide to drop.
+        if finding.verdict == .review {
+          result.findings.append(finding)
+          continue
+        }
         if finding.verdict == .drop { result.survivors[index.oid] = covering.oid }
         result.findings.append(finding)
       } else if let wider {

@@ -1,0 +1,215 @@
+import Postgres
+import Primitives
+import TestSupport
+import Testing
+
+@testable import Indexes
+
+@Suite(.timeLimit(.minutes(3))) struct CatalogReaderTests {
+  private func index(_ name: String, _ catalog: Catalog) throws -> Index {
+    try #require(catalog.indexes.values.first { $0.name.name == name })
+  }
+
+  @Test func readsWhatAnIndexIs() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table t (a int, b text, c int[], d boolean, e int4range);
+        create index everything on t (a desc, lower(b), b collate "C" text_pattern_ops nulls first) include (d)
+          with (fillfactor = 70) where a > 5;
+        create index signatures on t using gin (c);
+        create unique index nulls on t (a) nulls not distinct;
+        alter table t add constraint apart exclude using gist (e with &&) deferrable;
+        alter index everything alter column 2 set statistics 77;
+        comment on index everything is 'all of it';
+        """)
+      let catalog = try await readCatalog(database.url)
+      let everything = try index("everything", catalog)
+      #expect(everything.keys.map(\.target) == [.column(1), .expression("lower(b)"), .column(2)])
+      #expect(everything.keys.map(\.isDescending) == [true, false, false])
+      #expect(everything.keys.map(\.hasNullsFirst) == [true, false, true])
+      #expect(Set(everything.keys.map(\.operatorClass)).count == 3)
+      #expect(Set(everything.keys.map(\.collation)).count == 3)
+      #expect(everything.included == [4])
+      #expect(everything.predicate == "(a > 5)")
+      #expect(everything.storage == ["fillfactor=70"])
+      #expect(everything.statisticsTargets == [2: 77])
+      #expect(everything.comment == "all of it")
+      #expect(everything.tablespace == nil)
+      #expect(everything.sizeBytes == 8192)
+      #expect(everything.definition.hasPrefix("CREATE INDEX everything ON public.t USING btree (a DESC, lower(b)"))
+      #expect(try index("signatures", catalog).method == "gin")
+      #expect(try index("nulls", catalog).hasNullsNotDistinct)
+      let apart = try index("apart", catalog)
+      #expect(apart.constraint?.kind == .exclusion)
+      #expect(apart.constraint?.isDeferrable == true)
+      #expect(!apart.isImmediate)
+      let table = try #require(catalog.tables.values.first)
+      #expect(table.columns.mapValues(\.name) == [1: "a", 2: "b", 3: "c", 4: "d", 5: "e"])
+      #expect(table.columns[4]?.isBoolean == true)
+    }
+  }
+
+  @Test func readsOperatorClassParameters() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table t (v tsvector);
+        create index short on t using gist (v tsvector_ops (siglen = 10));
+        create index long on t using gist (v tsvector_ops (siglen = 500));
+        """)
+      let catalog = try await readCatalog(database.url)
+      #expect(try index("short", catalog).keys.map(\.options) == ["{siglen=10}"])
+      #expect(Audit(catalog.trusted).report().findings.filter { $0.kind == .duplicate } == [])
+    }
+  }
+
+  @Test func countsUsageAndChanges() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table parent (id int primary key);
+        create table t (id int primary key, parent int references parent (id), flag boolean);
+        insert into parent select generate_series(1, 10);
+        insert into t select n, n % 10 + 1, n % 3 = 0 from generate_series(1, 1000) n;
+        update t set flag = not flag where id <= 100;
+        delete from t where id > 990;
+        create index t_flag on t (flag);
+        analyze t;
+        set enable_seqscan = off;
+        select count(*) from t where id = 5;
+        select count(*) from t where id = 6;
+        select pg_stat_force_next_flush();
+        """)
+      let catalog = try await readCatalog(database.url)
+      let table = try #require(catalog.tables.values.first { $0.name.name == "t" })
+      #expect(table.counters.inserted == 1000)
+      #expect(table.counters.updated == 100)
+      #expect(table.counters.deleted == 10)
+      #expect(table.counters.lastAnalyze != nil)
+      #expect(table.rows == 990)
+      #expect(table.columns[3]?.distinctValues == 2)
+      #expect(table.columns[1]?.distinctValues == nil)
+      #expect(try index("t_pkey", catalog).usage.scans >= 2)
+      #expect(try index("t_flag", catalog).usage.scans == 0)
+      let key = try #require(catalog.foreignKeys.first)
+      #expect(key.columns == [2])
+      #expect(catalog.foreignKeys.count == 1)
+      #expect(key.parentName.description == "public.parent")
+    }
+  }
+
+  @Test func leavesOutWhatIsNobodysToAudit() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table mine (a int);
+        create index mine_a on mine (a);
+        create schema held;
+        create table held.t (a int);
+        create index held_a on held.t (a);
+        -- As CREATE EXTENSION would note it.
+        insert into pg_depend (classid, objid, objsubid, refclassid, refobjid, refobjsubid, deptype)
+        select 'pg_class'::regclass, 'held.t'::regclass, 0, 'pg_extension'::regclass, oid, 0, 'e' from pg_extension
+        limit 1;
+        """)
+      let session = try Session(connecting: ConnectionString(database.url))
+      try session.simple("create temporary table t (a int); create index temporary_a on t (a)")
+      let catalog = try CatalogReader(session).read()
+      #expect(catalog.indexes.values.map(\.name.name) == ["mine_a"])
+      #expect(!session.isInTransaction)
+      session.close()
+    }
+  }
+
+  @Test func doesNotWaitForALockedTable() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table free (a int);
+        create index free_a on free (a);
+        create table held (a text);
+        create index held_a on held (lower(a)) where a is not null;
+        """)
+      let holder = try Session(connecting: ConnectionString(database.url))
+      try holder.simple("begin; lock table held in access exclusive mode")
+      let catalog = try await readCatalog(database.url)
+      holder.close()
+      #expect(catalog.indexes.values.map(\.name.name) == ["free_a"])
+      #expect(catalog.facts.tablesLocked == ["public.held"])
+    }
+  }
+
+  /// A server of its own: a tablespace, commit times, and statistics that a crash wipes out.
+  @Test func knowsAgesPlacesAndCrashes() async throws {
+    try await withPrivatePostgres { server in
+      try await server.sql("alter system set track_commit_timestamp = on")
+      try await server.restart(mode: .fast)
+      try await server.sql(
+        """
+        set allow_in_place_tablespaces = on;
+        create tablespace "Fast disk" location '';
+        """)
+      try await server.sql(
+        """
+        create table t (a int, b int);
+        create index placed on t (a) tablespace "Fast disk" where b > 0;
+        create index plain on t (a, b) where b > 0;
+        select pg_stat_reset();
+        """)
+      let catalog = try await readCatalog(server.url)
+      let placed = try index("placed", catalog)
+      #expect(placed.tablespace == "\"Fast disk\"")
+      let madeAt = try #require(placed.madeAt)
+      let age = catalog.facts.now - madeAt
+      #expect(age > .zero && age < .seconds(60))
+      #expect(catalog.facts.since != nil)
+      let finding = Audit(catalog.trusted).report().findings.first { $0.kind == .redundant }
+      try await server.sql(try #require(finding?.ddl))
+      try await server.sql(try #require(finding?.undoDDL))
+      #expect(try index("placed", try await readCatalog(server.url)).tablespace == "\"Fast disk\"")
+      let young = Audit(catalog).report()
+      #expect(young.trust.doubts.map(\.code) == ["statistics_young"])
+      #expect(young.findings.allSatisfy { $0.verdict != .drop })
+
+      try await server.restart(mode: .immediate)
+      let crashed = try await readCatalog(server.url)
+      #expect(crashed.facts.since == nil)
+      #expect(Audit(crashed).report().trust.doubts.map(\.code) == ["statistics_unknown"])
+    }
+  }
+
+  /// What CREATE and REINDEX leave behind, made as they make it.
+  @Test func findsWhatInterruptedBuildsLeft() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table t (a int);
+        insert into t values (1), (1);
+        create table p (a int) partition by range (a);
+        create table p1 partition of p for values from (0) to (10);
+        create index p_a on only p (a);
+        """)
+      await #expect(throws: TestFailure.self) {
+        try await database.sql("create unique index concurrently t_unique on t (a)")
+      }
+      let findings = Audit(try await readCatalog(database.url)).report().findings
+        .filter { $0.kind == .invalid }.map { "\($0.verdict) \($0.index ?? "")" }
+      #expect(findings == ["rebuild t_unique", "keep p_a"])
+      try await database.sql("drop index t_unique; create index t_a on t (a)")
+      // A reader of the old index holds the new one up until its lock time-out.
+      let reader = try Session(connecting: ConnectionString(database.url))
+      try reader.simple("begin isolation level repeatable read; select count(*) from t")
+      await #expect(throws: TestFailure.self) {
+        try await database.sql("set lock_timeout = 200; set statement_timeout = 2000; reindex index concurrently t_a")
+      }
+      reader.close()
+      let leftovers = Audit(try await readCatalog(database.url).trusted).report().findings
+        .filter { $0.kind == .invalid && $0.verdict == .drop }
+      #expect(leftovers.map(\.index) == ["t_a_ccnew"])
+      for finding in leftovers { try await database.sql(try #require(finding.ddl)) }
+      let after = try await readCatalog(database.url).indexes.values.map(\.name.name)
+      #expect(Set(after) == ["t_a", "p_a"])
+    }
+  }
+}

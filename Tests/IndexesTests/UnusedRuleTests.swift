@@ -1,0 +1,185 @@
+import Primitives
+import Testing
+
+@testable import Indexes
+
+@Suite struct UnusedRuleTests {
+  @Test func oneThatNobodyReadsGoes() {
+    var draft = Draft()
+    draft.table()
+    draft.index("idle", "a")
+    draft.index("busy", "b") { $0.usage.scans = 1 }
+    #expect(draft.findings == ["drop idle: never_read"])
+    let finding = draft.report.findings.first
+    #expect(finding?.ddl == "DROP INDEX CONCURRENTLY public.idle;")
+    #expect(finding?.undoDDL == "CREATE INDEX CONCURRENTLY idle ON public.t USING btree (a);")
+  }
+
+  @Test func whatEnforcesSomethingStays() {
+    var draft = Draft()
+    draft.table()
+    draft.index("primary", "a") {
+      $0.isUnique = true
+      $0.constraint = IndexConstraint(name: "primary", kind: .primaryKey)
+    }
+    draft.index("deferred", "b") {
+      $0.isUnique = true
+      $0.isImmediate = false
+      $0.constraint = IndexConstraint(name: "deferred", kind: .unique, isDeferrable: true)
+    }
+    draft.index("exclusion", "c") { $0.constraint = IndexConstraint(name: "exclusion", kind: .exclusion) }
+    draft.index("unique", "d") { $0.isUnique = true }
+    draft.index("referenced", "a b") {
+      $0.isUnique = true
+      $0.isReferenced = true
+    }
+    draft.index("identity", "b a") {
+      $0.isUnique = true
+      $0.isReplicaIdentity = true
+    }
+    draft.index("clustered", "c a") { $0.isClustered = true }
+    #expect(
+      Set(draft.findings(.unused)) == [
+        "keep primary: never_read primary_key", "keep deferred: never_read unique_constraint",
+        "keep exclusion: never_read exclusion_constraint", "keep unique: never_read enforces_uniqueness",
+        "keep referenced: never_read enforces_uniqueness backs_foreign_key",
+        "keep identity: never_read enforces_uniqueness replica_identity", "keep clustered: never_read clustered",
+      ])
+  }
+
+  @Test func theOnlyOneForAForeignKeyStaysAndOfTwoOne() {
+    var draft = Draft()
+    let parent = draft.table("parent")
+    draft.table()
+    draft.foreignKey("a b", to: parent)
+    draft.index("small", "b a c") { $0.sizeBytes = 10 }
+    draft.index("large", "a b d") { $0.sizeBytes = 20 }
+    draft.index("useless", "a c b") { $0.sizeBytes = 5 }
+    #expect(
+      draft.findings(.unused) == [
+        "drop large: never_read", "drop useless: never_read", "keep small: never_read serves_foreign_key",
+      ])
+  }
+
+  @Test func statisticsOfAnExpressionStayOnce() {
+    var draft = Draft()
+    draft.table()
+    draft.index("one", "lower(s)") { $0.sizeBytes = 2 }
+    draft.index("other", "(a+b) c") { $0.sizeBytes = 1 }
+    draft.index("both", "c lower(s)") { $0.sizeBytes = 3 }
+    #expect(
+      draft.findings(.unused) == [
+        "drop both: never_read", "keep one: never_read expression_statistics",
+        "keep other: never_read expression_statistics",
+      ])
+  }
+
+  @Test func theSurvivorOfARedundantOneStays() {
+    var draft = Draft()
+    draft.table()
+    draft.index("narrow", "a")
+    draft.index("wide", "a b")
+    #expect(
+      Set(draft.findings) == [
+        "drop narrow: covered_by", "drop narrow: never_read", "keep wide: never_read survivor",
+      ])
+  }
+
+  @Test func partitionsCountTogetherAndNeverAlone() {
+    var draft = Draft()
+    let root = draft.table("root") { $0.isPartitioned = true }
+    let one = draft.table("one") { $0.parent = root }
+    let two = draft.table("two") { $0.parent = root }
+    let used = draft.index("used", "a", on: root) { $0.isPartitioned = true }
+    draft.index("used_one", "a", on: one) { $0.parent = used }
+    draft.index("used_two", "a", on: two) {
+      $0.parent = used
+      $0.usage.scans = 3
+    }
+    let idle = draft.index("idle", "b", on: root) { $0.isPartitioned = true }
+    draft.index("idle_one", "b", on: one) {
+      $0.parent = idle
+      $0.sizeBytes = 7
+    }
+    draft.index("idle_two", "b", on: two) {
+      $0.parent = idle
+      $0.sizeBytes = 8
+    }
+    #expect(draft.findings(.unused) == ["drop idle: never_read"])
+    let finding = draft.report.findings.first
+    #expect(finding?.sizeBytes == 15)
+    #expect(finding?.ddl == "DROP INDEX public.idle;")
+    let undo = finding?.undoDDL?.split(separator: "\n").map(String.init)
+    #expect(
+      undo == [
+        "CREATE INDEX idle ON public.t USING btree (b);",
+        "CREATE INDEX CONCURRENTLY idle_one ON public.t USING btree (b);",
+        "ALTER INDEX public.idle ATTACH PARTITION public.idle_one;",
+        "CREATE INDEX CONCURRENTLY idle_two ON public.t USING btree (b);",
+        "ALTER INDEX public.idle ATTACH PARTITION public.idle_two;",
+      ])
+  }
+
+  @Test func aReplicaIdentityOfOnePartitionKeepsTheWholeTree() {
+    var draft = Draft()
+    let root = draft.table("root") { $0.isPartitioned = true }
+    let one = draft.table("one") { $0.parent = root }
+    let idle = draft.index("idle", "a", on: root) { $0.isPartitioned = true }
+    draft.index("idle_one", "a", on: one) {
+      $0.parent = idle
+      $0.isClustered = true
+    }
+    #expect(draft.findings(.unused) == ["keep idle: never_read clustered"])
+  }
+
+  @Test func whatIsNotKnownIsReviewed() {
+    var draft = Draft()
+    draft.table()
+    draft.index("idle", "a")
+    draft.indexes[0].madeAt = nil
+    #expect(draft.findings == ["review idle: never_read index_age_unknown"])
+    draft.indexes[0].madeAt = Timestamp(microseconds: Draft.now.microseconds - 86_400_000_000)
+    #expect(draft.findings == ["review idle: never_read index_young"])
+    draft.indexes[0].madeAt = Draft.longAgo
+    draft.tables[0].counters.sequentialScans = 0
+    #expect(draft.findings == ["review idle: never_read table_idle"])
+    draft.tables[0].counters.inserted = 1
+    #expect(draft.findings == ["drop idle: never_read"])
+  }
+
+  @Test func hardlyReadBesideManyWritesIsReviewed() {
+    var draft = Draft()
+    draft.table {
+      $0.counters.inserted = 90_000
+      $0.counters.updated = 20_000
+      $0.counters.hotUpdated = 10_000
+    }
+    draft.index("hardly", "a") { $0.usage.scans = 999 }
+    draft.index("enough", "b") { $0.usage.scans = 1001 }
+    #expect(draft.findings(.unused) == ["review hardly: hardly_read"])
+  }
+
+  @Test func doubtsAboutTheStatisticsTurnEveryDropIntoAReview() {
+    var draft = Draft()
+    draft.table()
+    draft.index("narrow", "a")
+    draft.index("wide", "a b") { $0.usage.scans = 1 }
+    #expect(draft.report.trust.isTrusted)
+    #expect(draft.findings.allSatisfy { $0.hasPrefix("drop") })
+    let doubts: [(String, (inout StatisticsFacts) -> Void)] = [
+      ("statistics_unknown", { $0.since = nil }),
+      ("statistics_young", { $0.since = Timestamp(microseconds: Draft.now.microseconds - 29 * 86_400_000_000) }),
+      ("statistics_off", { $0.isCounting = false }), ("statistics_of_standby", { $0.isStandby = true }),
+      ("replica_unheard", { $0.standbys = ["standby"] }), ("standbys_unknown", { $0.seesAllStatistics = false }),
+    ]
+    for (code, change) in doubts {
+      var doubtful = draft
+      change(&doubtful.facts)
+      #expect(
+        Set(doubtful.findings) == ["review narrow: covered_by \(code)", "review narrow: never_read \(code)"])
+    }
+    let configured = Audit(draft.catalog, replicasConfigured: 1).report()
+    #expect(configured.findings.allSatisfy { $0.verdict == .review })
+    #expect(configured.trust.replicasUnheard == ["database.replicas[0]"])
+  }
+}
