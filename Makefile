@@ -1,6 +1,6 @@
-# demo test build release bench lint format clean
+# demo test test-postgres-versions build release bench lint format clean
 .DEFAULT_GOAL := build
-.PHONY: demo test build release bench lint format clean deps
+.PHONY: demo test test-postgres-versions build release bench lint format clean deps
 
 SWIFT ?= swift
 
@@ -29,6 +29,10 @@ release: deps
 test: deps
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --parallel --experimental-maximum-parallelization-width 6
+
+# PostgreSQL 16 and 18, for what reads their catalogs.
+test-postgres-versions: deps
+	scripts/test-postgres-versions.sh
 
 demo: release
 	scripts/demo.sh

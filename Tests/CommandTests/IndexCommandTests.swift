@@ -59,9 +59,10 @@ import Testing
       #expect(result.exitCode == 0)
       let lines = result.stdout.split(separator: "\r\n").map(String.init)
       #expect(lines.first == "schemaname,tablename,indexname,idx_scan,idx_tup_read,idx_tup_fetch,size")
-      #expect(lines.dropFirst().map { $0.split(separator: ",").prefix(4).joined(separator: ",") } == [
-        "public,items,items_sku,1", "public,items,items_pkey,2",
-      ])
+      #expect(
+        lines.dropFirst().map { $0.split(separator: ",").prefix(4).joined(separator: ",") } == [
+          "public,items,items_sku,1", "public,items,items_pkey,2",
+        ])
       let all = try await run(["usage", "--json"], database)
       #expect(all.stdout.split(separator: "\n").count == 5)
       #expect(all.stdout.contains(#""tablename":"Orders","indexname":"orders by customer","idx_scan":0"#))
@@ -99,7 +100,8 @@ import Testing
       #expect(Set(texts("index", kept)) == ["Orders_pkey", "orders_customer_placed"])
       #expect(Set(texts("table", full)) == ["Orders"])
       let csv = try await run(["audit", "--schema", "Sales", "--verbose", "-o", "csv"], database)
-      #expect(csv.stdout.hasPrefix("id,kind,schema,table,index,verdict,codes,reasons,size_bytes,ddl,undo_ddl\r\n"))
+      #expect(
+        csv.stdout.hasPrefix("id,kind,schema,table,index,verdict,codes,reasons,size_bytes,ddl,undo_ddl\r\n"))
       #expect(csv.stdout.contains(",unused,Sales,Orders,Orders_pkey,keep,never_read primary_key,"))
     }
   }
@@ -116,9 +118,13 @@ import Testing
       let quiet = try await run(["audit", "--baseline", valid], database)
       #expect(quiet.exitCode == 0)
       #expect(quiet.stdout.hasPrefix("No new findings; \(first.count) more are accepted."))
-      let shown = try findings(try await run(["audit", "--baseline", valid, "--verbose", "--json"], database))
+      let silent = try await run(["audit", "--baseline", valid, "--quiet"], database)
+      #expect(silent.stdout == "" && silent.stderr == "")
+      let shown = try findings(
+        try await run(["audit", "--baseline", valid, "--verbose", "--json"], database))
       #expect(shown.filter { member("accepted", $0) != .null }.count == first.count)
-      let expired = try await run(["audit", "--baseline", try accept(until: "2020-01-01"), "--json"], database)
+      let expired = try await run(
+        ["audit", "--baseline", try accept(until: "2020-01-01"), "--json"], database)
       #expect(expired.exitCode == 10)
       #expect(expired.stdout.contains("baseline_expired"))
       try await database.sql("create index items_again on items (sku)")
@@ -127,7 +133,8 @@ import Testing
       #expect(Set(texts("index", try findings(new))) == ["items_again"])
       #expect(try await run(["audit", "--baseline", valid, "--fail-on", "invalid"], database).exitCode == 0)
       #expect(try await run(["audit", "--baseline", valid, "--fail-on", "none"], database).exitCode == 0)
-      #expect(try await run(["audit", "--baseline", valid, "--fail-on", "duplicate"], database).exitCode == 10)
+      #expect(
+        try await run(["audit", "--baseline", valid, "--fail-on", "duplicate"], database).exitCode == 10)
       try await database.sql("drop index \"Sales\".\"orders by customer\"")
       let obsolete = try await run(["audit", "--baseline", valid, "--fail-on", "none"], database)
       #expect(obsolete.stderr.contains("the baseline accepts what is not found any more: "))

@@ -37,7 +37,8 @@ import Testing
       #expect(everything.comment == "all of it")
       #expect(everything.tablespace == nil)
       #expect(everything.sizeBytes == 8192)
-      #expect(everything.definition.hasPrefix("CREATE INDEX everything ON public.t USING btree (a DESC, lower(b)"))
+      #expect(
+        everything.definition.hasPrefix("CREATE INDEX everything ON public.t USING btree (a DESC, lower(b)"))
       #expect(try index("signatures", catalog).method == "gin")
       #expect(try index("nulls", catalog).hasNullsNotDistinct)
       let apart = try index("apart", catalog)
@@ -179,6 +180,35 @@ import Testing
     }
   }
 
+  @Test func knowsWhatIsBuiltOrDroppedNow() async throws {
+    try await withDatabase { database in
+      try await database.sql("create table t (a int); create index t_a on t (a)")
+      let commands = [
+        "create index concurrently t_new on t (a)", "reindex index concurrently t_a",
+        "drop index concurrently t_a",
+      ]
+      for command in commands {
+        // It waits for this reader, first half done.
+        let reader = try Session(connecting: ConnectionString(database.url))
+        try reader.simple("begin isolation level repeatable read; select count(*) from t")
+        async let work: [[String]] = database.sql(command)
+        let deadline = Deadline.after(.seconds(30))
+        var verdicts: Set<String> = []
+        while verdicts.isEmpty, !deadline.hasPassed {
+          let findings = Audit(try await readCatalog(database.url)).report().findings.filter {
+            $0.kind == .invalid
+          }
+          verdicts = Set(findings.map { "\($0.verdict) \($0.reasons.map(\.code))" })
+        }
+        reader.close()
+        _ = try await work
+        #expect(verdicts == ["keep [\"in_work\"]"], "\(command)")
+      }
+      let left = try await readCatalog(database.url).indexes.values.map(\.name.name)
+      #expect(left == ["t_new"])
+    }
+  }
+
   /// What CREATE and REINDEX leave behind, made as they make it.
   @Test func findsWhatInterruptedBuildsLeft() async throws {
     try await withDatabase { database in
@@ -201,7 +231,8 @@ import Testing
       let reader = try Session(connecting: ConnectionString(database.url))
       try reader.simple("begin isolation level repeatable read; select count(*) from t")
       await #expect(throws: TestFailure.self) {
-        try await database.sql("set lock_timeout = 200; set statement_timeout = 2000; reindex index concurrently t_a")
+        try await database.sql(
+          "set lock_timeout = 200; set statement_timeout = 2000; reindex index concurrently t_a")
       }
       reader.close()
       let leftovers = Audit(try await readCatalog(database.url).trusted).report().findings

@@ -21,9 +21,14 @@ import Testing
     ("((a = 1) AND (b IS NULL))", "(b IS NULL)"),
     ("((b IS NULL) AND (a = 1))", "((a = 1) AND (b IS NULL))"),
     ("((status)::text = 'open'::text)", "(status IS NOT NULL)"),
-    ("((status)::text = 'open'::text)", "((status)::text = ANY ((ARRAY['late'::character varying, 'open'::character varying])::text[]))"),
-    ("((status)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))",
-      "((status)::text = ANY (ARRAY[('b'::character varying)::text, ('a'::character varying)::text]))"),
+    (
+      "((status)::text = 'open'::text)",
+      "((status)::text = ANY ((ARRAY['late'::character varying, 'open'::character varying])::text[]))"
+    ),
+    (
+      "((status)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying])::text[]))",
+      "((status)::text = ANY (ARRAY[('b'::character varying)::text, ('a'::character varying)::text]))"
+    ),
     ("(a = ANY (ARRAY[1, 2]))", "(a = ANY (ARRAY[3, 2, 1]))"),
     ("(a = ANY (ARRAY[1, 2]))", "(a < 3)"),
     ("(a = ANY (ARRAY[1]))", "(a = 1)"),
@@ -79,7 +84,8 @@ import Testing
   @Test func readsAnyText() {
     var random = SeededGenerator(seed: 20_261_123)
     let pieces = [
-      "(", ")", "[", "]", "'", "\"", "E'", "\\", "::", "AND", "OR", "NOT", "IS", "NULL", "ANY", "ARRAY", "a", "1",
+      "(", ")", "[", "]", "'", "\"", "E'", "\\", "::", "AND", "OR", "NOT", "IS", "NULL", "ANY", "ARRAY", "a",
+      "1",
       " ", ",", "=", "<>", "CASE", "END", "text", "é", "\u{0}", "9999999999999999999",
     ]
     for _ in 0..<20_000 {

@@ -27,7 +27,9 @@ import Testing
     func order(_ a: [Int?], _ b: [Int?]) -> Int {
       for key in index.keys {
         let at = Int(key.column ?? 1) - 1
-        let rank = { (value: Int?) in value.map { key.isDescending ? -$0 : $0 } ?? (key.hasNullsFirst ? -9 : 9) }
+        let rank = { (value: Int?) in
+          value.map { key.isDescending ? -$0 : $0 } ?? (key.hasNullsFirst ? -9 : 9)
+        }
         let difference = rank(a[at]) - rank(b[at])
         if difference != 0 { return difference }
       }
@@ -79,7 +81,8 @@ import Testing
       let kept = models.filter { !gone.contains($0.index.oid) && $0.index.isWhole }
       for model in kept where !model.index.isUnique && !model.index.isClustered {
         let other = kept.first { $0.index.oid != model.index.oid && $0.replaces(model) }
-        #expect(other == nil, "seed \(seed): \(model.index.name) could go for \(other?.index.name.name ?? "")")
+        #expect(
+          other == nil, "seed \(seed): \(model.index.name) could go for \(other?.index.name.name ?? "")")
       }
       draft.indexes.shuffle(using: &random)
       let again = RedundantRule(context: RuleContext(draft.catalog, Thresholds())).apply()

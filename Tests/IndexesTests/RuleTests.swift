@@ -18,7 +18,7 @@ import Testing
   }
 
   @Test func tellsWhatLeftAnInvalidIndexBehind() {
-    #expect(invalid { $0.isBeingBuilt = true } == ["keep i: build_in_progress"])
+    #expect(invalid { $0.isInWork = true } == ["keep i: in_work"])
     #expect(invalid("i_ccnew") { _ in } == ["drop i_ccnew: reindex_leftover"])
     #expect(invalid("i_ccold12") { _ in } == ["drop i_ccold12: reindex_leftover"])
     #expect(invalid("i_ccoldest") { _ in } == ["review i_ccoldest: build_or_drop_interrupted"])
@@ -84,7 +84,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("a b", true), ("b a", true), ("b a c", true), ("-a b", true), ("a c b", false), ("a", false), ("c a b", false),
+    ("a b", true), ("b a", true), ("b a c", true), ("-a b", true), ("a c b", false), ("a", false),
+    ("c a b", false),
     ("a lower(b)", false),
   ])
   func leadingKeysServeInAnyOrder(_ keys: String, _ serves: Bool) {
@@ -272,7 +273,8 @@ import Testing
     var draft = Draft()
     draft.table()
     draft.index("idle", "a") {
-      $0.definition = "CREATE INDEX idle ON public.t USING btree (lower(a)) WITH (fillfactor='50') WHERE (b > 0)"
+      $0.definition =
+        "CREATE INDEX idle ON public.t USING btree (lower(a)) WITH (fillfactor='50') WHERE (b > 0)"
       $0.predicate = "(b > 0)"
       $0.tablespace = "\"Fast disk\""
       $0.statisticsTargets = [1: 500]

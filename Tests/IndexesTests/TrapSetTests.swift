@@ -9,7 +9,9 @@ import Testing
   @Test func findsAllThatIsRedundantAndNothingElse() async throws {
     try await withDatabase(template: Traps.template) { database in
       let catalog = try await readCatalog(database.url).trusted
-      let findings = Audit(catalog).report().findings.filter { $0.kind == .redundant || $0.kind == .duplicate }
+      let findings = Audit(catalog).report().findings.filter {
+        $0.kind == .redundant || $0.kind == .duplicate
+      }
       let superfluous = findings.filter { $0.verdict != .keep }.map { finding in
         "\(finding.kind.rawValue) \(finding.table.name).\(finding.index ?? "") < \(survivor(finding))"
       }
@@ -74,7 +76,8 @@ import Testing
     }
     #expect(Set(first.map(\.id)).count == first.count)
     let differing = Set(first.map(\.id)).symmetricDifference(second.map(\.id))
-    #expect((first + second).filter { differing.contains($0.id) }.map { "\($0.kind) \($0.index ?? "")" } == [])
+    #expect(
+      (first + second).filter { differing.contains($0.id) }.map { "\($0.kind) \($0.index ?? "")" } == [])
   }
 
   private func survivor(_ finding: Finding) -> String {
@@ -100,7 +103,8 @@ import Testing
       let condition = index.predicate.map { " WHERE " + $0 } ?? ""
       let conjuncts = Predicate(parsing: index.predicate).conjuncts.map { describe($0) }
       found[index.name.description] = [
-        String(index.definition.dropLast(condition.count)), conjuncts.sorted().joined(separator: " and "), index.comment ?? "", index.tablespace ?? "", "\(index.statisticsTargets)", parent,
+        String(index.definition.dropLast(condition.count)), conjuncts.sorted().joined(separator: " and "),
+        index.comment ?? "", index.tablespace ?? "", "\(index.statisticsTargets)", parent,
         "\(index.storage) \(index.isClustered) \(index.isValid)",
       ]
     }

@@ -43,7 +43,8 @@ import Testing
         "keep primary: never_read primary_key", "keep deferred: never_read unique_constraint",
         "keep exclusion: never_read exclusion_constraint", "keep unique: never_read enforces_uniqueness",
         "keep referenced: never_read enforces_uniqueness backs_foreign_key",
-        "keep identity: never_read enforces_uniqueness replica_identity", "keep clustered: never_read clustered",
+        "keep identity: never_read enforces_uniqueness replica_identity",
+        "keep clustered: never_read clustered",
       ])
   }
 
@@ -168,9 +169,13 @@ import Testing
     #expect(draft.findings.allSatisfy { $0.hasPrefix("drop") })
     let doubts: [(String, (inout StatisticsFacts) -> Void)] = [
       ("statistics_unknown", { $0.since = nil }),
-      ("statistics_young", { $0.since = Timestamp(microseconds: Draft.now.microseconds - 29 * 86_400_000_000) }),
+      (
+        "statistics_young",
+        { $0.since = Timestamp(microseconds: Draft.now.microseconds - 29 * 86_400_000_000) }
+      ),
       ("statistics_off", { $0.isCounting = false }), ("statistics_of_standby", { $0.isStandby = true }),
-      ("replica_unheard", { $0.standbys = ["standby"] }), ("standbys_unknown", { $0.seesAllStatistics = false }),
+      ("replica_unheard", { $0.standbys = ["standby"] }),
+      ("standbys_unknown", { $0.seesAllStatistics = false }),
     ]
     for (code, change) in doubts {
       var doubtful = draft

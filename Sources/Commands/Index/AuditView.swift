@@ -28,7 +28,11 @@ struct AuditView: Renderable {
   /// What is neither to be kept nor accepted.
   let new: [Finding]
 
-  init(report: AuditReport, findings: [AuditedFinding], isVerbose: Bool) {
+  private let hasSummary: Bool
+
+  /// - Parameter hasSummary: whether text ends with what was found in all, and how far it can be believed.
+  init(report: AuditReport, findings: [AuditedFinding], isVerbose: Bool, hasSummary: Bool) {
+    self.hasSummary = hasSummary
     self.report = report
     shown = findings.filter { isVerbose || $0.isNew }
     acceptedCount = findings.count { $0.acceptance != nil && $0.finding.verdict != .keep }
@@ -44,7 +48,8 @@ struct AuditView: Renderable {
     return [
       "server_version": .string(facts.serverVersion),
       "statistics": [
-        "since": .time(facts.since), "age_seconds": report.trust.age.map { .integer($0.components.seconds) } ?? .null,
+        "since": .time(facts.since),
+        "age_seconds": report.trust.age.map { .integer($0.components.seconds) } ?? .null,
         "trusted": .bool(report.trust.isTrusted),
         "doubts": .array(report.trust.doubts.map(Self.json)),
         "replicas": .array(
@@ -71,14 +76,15 @@ struct AuditView: Renderable {
       "reasons": .array(finding.reasons.map(json)), "evidence": finding.evidence,
       "size_bytes": .integer(finding.sizeBytes), "ddl": .optional(finding.ddl),
       "undo_ddl": .optional(finding.undoDDL),
-      "accepted": audited.acceptance.map { ["reason": .string($0.reason), "until": .time($0.until)] } ?? .null,
+      "accepted": audited.acceptance.map { ["reason": .string($0.reason), "until": .time($0.until)] }
+        ?? .null,
     ]
   }
 
   // MARK: Text
 
   var text: String {
-    (shown.map(Self.paragraph) + [summary]).joined(separator: "\n\n")
+    (shown.map(Self.paragraph) + (hasSummary ? [summary] : [])).joined(separator: "\n\n")
   }
 
   private static func paragraph(_ audited: AuditedFinding) -> String {
@@ -125,7 +131,8 @@ struct AuditView: Renderable {
   var csv: (header: [String], rows: [[String]]) {
     (
       [
-        "id", "kind", "schema", "table", "index", "verdict", "codes", "reasons", "size_bytes", "ddl", "undo_ddl",
+        "id", "kind", "schema", "table", "index", "verdict", "codes", "reasons", "size_bytes", "ddl",
+        "undo_ddl",
       ],
       shown.map(\.finding).map { finding in
         [

@@ -21,7 +21,8 @@ struct TableOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Only this table, as NAME or SCHEMA.NAME, with its partitions; exact, without quotes.", valueName: "table"))
+      "Only this table, as NAME or SCHEMA.NAME, with its partitions; exact, without quotes.",
+      valueName: "table"))
   var table: String?
 
   var selection: TableSelection { TableSelection(schema: schema, table: table) }

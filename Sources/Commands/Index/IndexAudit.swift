@@ -7,7 +7,8 @@ import Primitives
 struct IndexAudit: CronCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
-    abstract: "Find indexes that are unused, redundant, broken or missing, with proof; exit 10 on new findings.",
+    abstract:
+      "Find indexes that are unused, redundant, broken or missing, with proof; exit 10 on new findings.",
     discussion: """
       Needs only pg_monitor, changes nothing, reads one snapshot of the catalog. What looks like a finding and is none is
       told with --verbose, and why.
@@ -15,7 +16,8 @@ struct IndexAudit: CronCommand {
       KINDS: \(Finding.Kind.allCases.map(\.rawValue).joined(separator: ", "))
 
       A baseline is a CSV file with the columns id, reason, until and about: findings that somebody has accepted, each with
-      a reason, until a date. They are left out, and fail no run.
+      a reason, until a date. They are left out, and fail no run. With --quiet text has no summary, so that cron mails new
+      findings and nothing else.
 
       EXAMPLES:
         ironforge index audit
@@ -32,7 +34,8 @@ struct IndexAudit: CronCommand {
   var failOn: FindingKinds?
 
   @Option(
-    help: ArgumentHelp("A file of accepted findings.", valueName: "file"), completion: .file(extensions: ["csv"]))
+    help: ArgumentHelp("A file of accepted findings.", valueName: "file"),
+    completion: .file(extensions: ["csv"]))
   var baseline: String?
 
   @Flag(help: "Also what is to be kept, and why, and what the baseline accepts.")
@@ -65,7 +68,7 @@ struct IndexAudit: CronCommand {
     }
     let view = AuditView(
       report: report, findings: chosen.map { AuditedFinding($0, accepted, at: catalog.facts.now) },
-      isVerbose: verbose)
+      isVerbose: verbose, hasSummary: !global.isQuiet)
     context.itemCount = Int64(view.new.count)
     try context.output.render(view)
     warnOfLockedTables(catalog.facts, context.messages)

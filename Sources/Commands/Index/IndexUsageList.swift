@@ -32,7 +32,8 @@ struct IndexUsageList: IronforgeCommand {
 /// Says which tables were left out, where that is so.
 func warnOfLockedTables(_ facts: StatisticsFacts, _ messages: Messages) {
   guard !facts.tablesLocked.isEmpty else { return }
-  messages.warning("left out, because they are locked exclusively: \(facts.tablesLocked.joined(separator: ", "))")
+  messages.warning(
+    "left out, because they are locked exclusively: \(facts.tablesLocked.joined(separator: ", "))")
 }
 
 /// An index and how it is used.

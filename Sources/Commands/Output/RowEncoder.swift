@@ -27,7 +27,10 @@ struct TableEncoder: RowEncoder {
   }
 
   func appendDocument(_ value: some Renderable, to out: inout [UInt8]) {
-    out += value.text.utf8
+    let text = value.text
+    // Nothing to say is no empty line, which cron would mail.
+    if text.isEmpty { return }
+    out += text.utf8
     out.append(UInt8(ascii: "\n"))
   }
 

@@ -94,7 +94,9 @@ public struct Catalog: Sendable {
     for partition in partitions(of: table) {
       sum.sizeBytes += partition.sizeBytes
       // The parent's own estimate counts its partitions already.
-      if table.rows == nil, !partition.isPartitioned, let rows = partition.rows { sum.rows = (sum.rows ?? 0) + rows }
+      if table.rows == nil, !partition.isPartitioned, let rows = partition.rows {
+        sum.rows = (sum.rows ?? 0) + rows
+      }
       sum.counters = sum.counters + partition.counters
     }
     return sum

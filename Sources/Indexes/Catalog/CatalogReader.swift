@@ -12,13 +12,15 @@ public struct CatalogReader {
   /// - Parameter fewValues: columns with more values than this are of no interest.
   /// - Throws: `PostgresError`.
   public func read(fewValues: Double = Thresholds().fewValues) throws -> Catalog {
-    try session.transaction(.snapshot) {
+    var abandoned: Set<UInt32> = []
+    for row in try session.query(IndexStatements.abandoned()) { abandoned.insert(try row.decode(0)) }
+    return try session.transaction(.snapshot) {
       try session.query(IndexStatements.emptySearchPath())
       var facts = try readFacts()
       facts.standbys = try session.query(IndexStatements.standbys()).map { row in try row.decode(0) }
       facts.tablesLocked = try session.query(IndexStatements.lockedTables()).map { row in try row.decode(0) }
       return Catalog(
-        tables: try readTables(fewValues), indexes: try readIndexes(facts),
+        tables: try readTables(fewValues), indexes: try readIndexes(facts, abandoned),
         foreignKeys: try readForeignKeys(), facts: facts)
     }
   }
@@ -83,7 +85,7 @@ public struct CatalogReader {
     return columns
   }
 
-  private func readIndexes(_ facts: StatisticsFacts) throws -> [Index] {
+  private func readIndexes(_ facts: StatisticsFacts, _ abandoned: Set<UInt32>) throws -> [Index] {
     let details = try readDetails(facts)
     let usage = try readUsage()
     var indexes: [Index] = []
@@ -108,7 +110,7 @@ public struct CatalogReader {
       index.comment = try row.decodeIfPresent(20)
       index.sizeBytes = try row.decode(21)
       index.definition = definition
-      index.isBeingBuilt = details.beingBuilt.contains(oid)
+      index.isInWork = !index.isValid && !abandoned.contains(oid)
       index.hasNullsNotDistinct = details.nullsNotDistinct.contains(oid)
       index.statisticsTargets = details.targets[oid] ?? [:]
       index.usage = usage[oid] ?? IndexUsage()
@@ -122,7 +124,6 @@ public struct CatalogReader {
   private struct Details {
     var options: [UInt32: [Int16: String]] = [:]
     var targets: [UInt32: [Int16: Int32]] = [:]
-    var beingBuilt: Set<UInt32> = []
     var nullsNotDistinct: Set<UInt32> = []
     var madeAt: [UInt32: Timestamp] = [:]
   }
@@ -134,9 +135,6 @@ public struct CatalogReader {
       details.options[oid, default: [:]][number] = try row.decodeIfPresent(2)
       let target: Int32 = try row.decode(3)
       if target >= 0 { details.targets[oid, default: [:]][number] = target }
-    }
-    for row in try session.query(IndexStatements.builds()) {
-      if let oid: UInt32 = try row.decodeIfPresent(0) { details.beingBuilt.insert(oid) }
     }
     if session.serverVersion >= 150_000 {
       for row in try session.query(IndexStatements.nullsNotDistinct()) {

@@ -16,7 +16,7 @@ public enum IndexStatements {
 
   private static let everywhere = [
     emptySearchPath, facts, standbys, lockedTables, tables, columns, fewValues, indexes, indexColumns,
-    foreignKeys, builds, usage, commitTimes,
+    foreignKeys, abandoned, usage, commitTimes,
   ]
   private static let since15 = [nullsNotDistinct]
   private static let since16 = [lastScans, newPageUpdates]
@@ -130,7 +130,7 @@ public enum IndexStatements {
     join pg_namespace n on n.nspname = s.schemaname
     join pg_class c on c.relnamespace = n.oid and c.relname = s.tablename
     join pg_attribute a on a.attrelid = c.oid and a.attname = s.attname
-    where s.n_distinct > 0 and s.n_distinct <= $1 and s.inherited = (c.relkind = 'p')
+    where s.n_distinct > 0 and s.n_distinct <= $1::float8 and s.inherited = (c.relkind = 'p')
       and c.oid in (select oid from open_tables)
     """, parameters: [.float8], columns: [.oid, .int2, .float8])
 
@@ -224,10 +224,19 @@ public enum IndexStatements {
     """,
     columns: [.text, .oid, .int2Array, .oid, .text, .text, .text])
 
-  /// Without pg_read_all_stats what other roles build shows without its name.
-  static let builds = Statement(
+  /// Invalid ones that nobody is at work on. CREATE INDEX and REINDEX report it, without names to a role that lacks
+  /// pg_read_all_stats; DROP INDEX CONCURRENTLY only shows in the lock that it holds on the index. Sent before the
+  /// snapshot is taken: what is on this list and invalid in a later snapshot has not just been waiting for its end.
+  static let abandoned = Statement(
     """
-    select p.index_relid from pg_stat_progress_create_index p
-    where p.datid = (select oid from pg_database where datname = current_database())
+    select i.indexrelid from pg_index i
+    where not i.indisvalid
+      and i.indrelid not in (
+        select p.relid from pg_stat_progress_create_index p
+        where p.datname = current_database() and p.relid is not null)
+      and i.indexrelid not in (
+        select l.relation from pg_locks l
+        where l.locktype = 'relation' and l.mode = 'ShareUpdateExclusiveLock' and l.granted
+          and l.database = (select oid from pg_database where datname = current_database()))
     """, columns: [.oid])
 }

@@ -37,8 +37,8 @@ public struct Index: Sendable {
   public var isReady = true
   /// False once DROP INDEX CONCURRENTLY is past its last wait.
   public var isLive = true
-  /// Whether CREATE INDEX or REINDEX builds it now.
-  public var isBeingBuilt = false
+  /// Whether it is invalid because somebody builds, rebuilds or drops it now.
+  public var isInWork = false
 
   /// As SQL wants it; nil is the database's default.
   public var tablespace: String?

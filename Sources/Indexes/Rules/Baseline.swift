@@ -10,7 +10,9 @@ public struct Baseline: Sendable {
     public let until: Timestamp
 
     /// What is said of a finding that was accepted once.
-    public var expiry: Reason { Reason("baseline_expired", "the baseline accepted it until \(until): \(reason)") }
+    public var expiry: Reason {
+      Reason("baseline_expired", "the baseline accepted it until \(until): \(reason)")
+    }
   }
 
   private enum Column: String, CaseIterable {

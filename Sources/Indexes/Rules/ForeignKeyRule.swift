@@ -57,7 +57,8 @@ struct ForeignKeyRule {
       || (parent?.sizeBytes ?? 0) > bytes.foreignKeyParentBytes
     if !isBig { reasons.append(Reason("table_small", "the table is small enough to be read whole")) }
     if isBig, !isBusy {
-      reasons.append(Reason("table_quiet", "hardly anybody writes it, and its parent is small and does not change"))
+      reasons.append(
+        Reason("table_quiet", "hardly anybody writes it, and its parent is small and does not change"))
     }
     let columns = columns(of: key, table)
     let isWanted = isBig && isBusy && columns.count == key.columns.count

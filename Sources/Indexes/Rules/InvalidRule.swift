@@ -11,8 +11,9 @@ struct InvalidRule {
   }
 
   private func judge(_ index: Index) -> Finding {
-    if index.isBeingBuilt {
-      return finding(index, .keep, Reason("build_in_progress", "CREATE INDEX or REINDEX builds it at this moment"))
+    if index.isInWork {
+      return finding(
+        index, .keep, Reason("in_work", "somebody builds, rebuilds or drops it at this moment"))
     }
     if index.isPartitioned { return incomplete(index) }
     if !context.catalog.facts.seesAllStatistics {
@@ -28,7 +29,8 @@ struct InvalidRule {
     if let parent = index.parent, catalog.indexes[parent] != nil {
       return finding(
         index, .rebuild,
-        Reason("partition_child", "it is attached to a partitioned index, which stays invalid as long as it is"))
+        Reason(
+          "partition_child", "it is attached to a partitioned index, which stays invalid as long as it is"))
     }
     return unattached(index)
   }
@@ -59,7 +61,8 @@ struct InvalidRule {
     }
     if !index.isLive {
       return finding(
-        index, .drop, Reason("half_dropped", "DROP INDEX CONCURRENTLY was interrupted; running it again finishes it"))
+        index, .drop,
+        Reason("half_dropped", "DROP INDEX CONCURRENTLY was interrupted; running it again finishes it"))
     }
     if let twin, catalog.protections(of: index).allSatisfy({ $0.code == "enforces_uniqueness" }) {
       return finding(

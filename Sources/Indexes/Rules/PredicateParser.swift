@@ -95,12 +95,15 @@ extension Predicate {
       guard rest.first?.isSymbol("::") == true, let value = constant(inner[..<close].dropFirst()) else {
         return nil
       }
-      let isSame = value.integer != nil ? isNumericType(rest.dropFirst()) : isTextType(rest.dropFirst(), isArray: false)
+      let isSame =
+        value.integer != nil ? isNumericType(rest.dropFirst()) : isTextType(rest.dropFirst(), isArray: false)
       return isSame && !value.text.contains("::") ? value : nil
     }
     guard let token = inner.first else { return nil }
     let type = inner.dropFirst(2)
-    guard inner.count == 1 || inner.dropFirst().first?.isSymbol("::") == true && !type.isEmpty else { return nil }
+    guard inner.count == 1 || inner.dropFirst().first?.isSymbol("::") == true && !type.isEmpty else {
+      return nil
+    }
     switch token {
     case .number(let digits):
       guard type.isEmpty || isNumericType(type) else { return nil }

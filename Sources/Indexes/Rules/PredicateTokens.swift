@@ -41,7 +41,8 @@ extension PredicateToken {
         guard let token = takeQuoted(&rest, hasEscapes: false) else { return nil }
         tokens.append(.word(token))
       case UInt8(ascii: "0")...UInt8(ascii: "9"):
-        tokens.append(.number(take(&rest) { isDigit($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "e") }))
+        tokens.append(
+          .number(take(&rest) { isDigit($0) || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "e") }))
       case UInt8(ascii: ":"):
         tokens.append(.symbol(take(&rest) { $0 == UInt8(ascii: ":") }))
       case let byte where operators.contains(byte):
@@ -82,7 +83,9 @@ extension PredicateToken {
     return nil
   }
 
-  private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+  private static func isDigit(_ byte: UInt8) -> Bool {
+    (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+  }
 
   private static func isLetter(_ byte: UInt8) -> Bool {
     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)

@@ -37,7 +37,8 @@ extension IndexConstraint {
       Reason(
         "unique_constraint",
         isDeferrable
-          ? "it enforces the deferrable unique constraint \(name)" : "it enforces the unique constraint \(name)"
+          ? "it enforces the deferrable unique constraint \(name)"
+          : "it enforces the unique constraint \(name)"
       )
     case .exclusion: Reason("exclusion_constraint", "it enforces the exclusion constraint \(name)")
     }

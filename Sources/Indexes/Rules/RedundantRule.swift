@@ -62,7 +62,8 @@ struct RedundantRule {
   private func ranked(_ indexes: [Index]) -> [Index] {
     func rank(_ index: Index) -> [Int64] {
       [
-        Int64(index.keys.count), Int64(Set(index.included).subtracting(index.keys.compactMap(\.column)).count),
+        Int64(index.keys.count),
+        Int64(Set(index.included).subtracting(index.keys.compactMap(\.column)).count),
         -Int64(context.coverage.conjunctCount(index)),
         index.constraint != nil ? 3 : index.isUnique ? 2 : catalog.protections(of: index).isEmpty ? 0 : 1,
         catalog.usage(ofTree: index).scans, -Int64(index.oid),
@@ -99,7 +100,8 @@ struct RedundantRule {
   private func filtering(_ index: Index, _ wider: Index) -> Finding {
     let reason = Reason(
       "partial_filters",
-      "it is partial: it finds its few rows without reading the others of \(wider.name.quoted), and is smaller")
+      "it is partial: it finds its few rows without reading the others of \(wider.name.quoted), and is smaller"
+    )
     return finding(.redundant, index, .keep, [reason] + catalog.protections(of: index), wider)
   }
 
@@ -109,7 +111,8 @@ struct RedundantRule {
       !$0.isWhole && context.coverage.relation(of: index, to: $0) == .covered
     }
     guard let broken else { return nil }
-    let reason = Reason("survivor_invalid", "\(broken.name.quoted) would do all that it does, but is not valid")
+    let reason = Reason(
+      "survivor_invalid", "\(broken.name.quoted) would do all that it does, but is not valid")
     return finding(.redundant, index, .keep, [reason], broken)
   }
 

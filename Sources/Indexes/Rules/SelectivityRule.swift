@@ -27,7 +27,9 @@ struct SelectivityRule {
       reasons.append(Reason("reads_rare_values", "but its scans look for rare ones"))
     } else {
       reasons.append(
-        Reason("partial_instead", "a partial index on the rare values would be smaller and as good, if any are rare"))
+        Reason(
+          "partial_instead",
+          "a partial index on the rare values would be smaller and as good, if any are rare"))
     }
     if !protections.isEmpty {
       verdict = .keep

@@ -14,7 +14,9 @@ struct SequentialScanRule {
     else { return nil }
     let rowsEach = counters.sequentialRowsRead / counters.sequentialScans
     let share = Double(indexScans) / Double(indexScans + counters.sequentialScans)
-    guard rowsEach >= context.thresholds.rowsMany, share < context.thresholds.indexScanShare else { return nil }
+    guard rowsEach >= context.thresholds.rowsMany, share < context.thresholds.indexScanShare else {
+      return nil
+    }
     let percent = Int((share * 100).rounded(.down))
     return Finding(
       .missing, table: table.name, identity: [], verdict: .review,
@@ -48,7 +50,8 @@ struct StaleStatisticsRule {
     guard rows > context.thresholds.changesBorne, Double(counters.modifiedSinceAnalyze) > limit else {
       return nil
     }
-    let since = counters.lastAnalyze.map { "since \($0)" } ?? "and it was never analysed since they are counted"
+    let since =
+      counters.lastAnalyze.map { "since \($0)" } ?? "and it was never analysed since they are counted"
     return finding(
       table, rows, Reason("rows_changed", "\(counters.modifiedSinceAnalyze) rows have changed \(since)"))
   }
@@ -118,7 +121,8 @@ struct WriteCostRule {
       guard share >= context.thresholds.newPageShare else { return nil }
       return Reason(
         "hot_lost_to_full_pages",
-        "\(Int(share * 100)) % of updates went to another page and so to every index: a lower fillfactor leaves room")
+        "\(Int(share * 100)) % of updates went to another page and so to every index: a lower fillfactor leaves room"
+      )
     }
     let share = Double(counters.updated - counters.hotUpdated) / updated
     guard share >= context.thresholds.nonHotShare else { return nil }

@@ -67,7 +67,8 @@ struct UnusedRule {
     var reasons = catalog.protections(of: index)
     if survivors.contains(index.oid) {
       reasons.append(
-        Reason("survivor", "it takes over the work of an index that is redundant; look again when that has gone"))
+        Reason(
+          "survivor", "it takes over the work of an index that is redundant; look again when that has gone"))
     }
     if served[index.oid, default: []].contains(where: { $0.subtracting(gone) == [index.oid] }) {
       reasons.append(
@@ -77,7 +78,8 @@ struct UnusedRule {
       reasons.append(
         Reason(
           "expression_statistics",
-          "the planner estimates by the statistics of its expressions, also where it does not read the index"))
+          "the planner estimates by the statistics of its expressions, also where it does not read the index")
+      )
     }
     return reasons
   }
@@ -129,7 +131,8 @@ struct UnusedRule {
     {
       verdict = .review
       reasons.append(
-        Reason("table_idle", "nobody has read or written the table since then, which says nothing of its index"))
+        Reason(
+          "table_idle", "nobody has read or written the table since then, which says nothing of its index"))
     }
     if let doubt = doubtOfAge(index) {
       verdict = .review
