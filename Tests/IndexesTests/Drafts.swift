@@ -69,11 +69,13 @@ struct Draft {
     return oid
   }
 
+  /// To columns of the same names.
   mutating func foreignKey(_ columns: String, to parent: UInt32, on table: UInt32? = nil) {
+    let numbers = columns.split(separator: " ").compactMap { Self.column($0) }
     foreignKeys.append(
       ForeignKey(
         name: "fk_\(foreignKeys.count)", table: table ?? tables.last?.oid ?? 0,
-        columns: columns.split(separator: " ").compactMap { Self.column($0) }, parent: parent,
+        columns: numbers, parent: parent, parentColumns: numbers,
         parentName: RelationName(schema: "public", name: "parent", quoted: "public.parent")))
   }
 

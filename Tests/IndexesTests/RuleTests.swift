@@ -111,6 +111,17 @@ import Testing
     }
   }
 
+  @Test func whatIsUniqueInTheParentIsEnough() {
+    var draft = referring("a b")
+    draft.index("child", "b c") { $0.usage.scans = 1 }
+    draft.index("key", "a b", on: 100) { $0.isUnique = true }
+    #expect(draft.findings(.missingForeignKeyIndex).count == 1)
+    draft.index("id", "b", on: 100) { $0.isUnique = true }
+    #expect(draft.findings(.missingForeignKeyIndex).isEmpty)
+    draft.indexes[2].predicate = "(c = 1)"
+    #expect(draft.findings(.missingForeignKeyIndex).count == 1)
+  }
+
   @Test func onlyABigTableThatSomebodyChangesWantsOne() {
     let finding = "t: foreign_key_unindexed"
     var draft = referring()

@@ -167,9 +167,9 @@ public struct CatalogReader {
     try session.query(IndexStatements.foreignKeys()).map { row in
       ForeignKey(
         name: try row.decode(0), table: try row.decode(1), columns: try row.decode(2),
-        parent: try row.decode(3),
+        parent: try row.decode(3), parentColumns: try row.decode(4),
         parentName: RelationName(
-          schema: try row.decode(4), name: try row.decode(5), quoted: try row.decode(6)))
+          schema: try row.decode(5), name: try row.decode(6), quoted: try row.decode(7)))
     }
   }
 

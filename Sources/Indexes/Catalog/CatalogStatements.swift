@@ -215,14 +215,14 @@ public enum IndexStatements {
   static let foreignKeys = Statement(
     """
     with \(openTables)
-    select f.conname::text, f.conrelid, f.conkey, f.confrelid, n.nspname::text, p.relname::text,
+    select f.conname::text, f.conrelid, f.conkey, f.confrelid, f.confkey, n.nspname::text, p.relname::text,
       format('%I.%I', n.nspname, p.relname)
     from pg_constraint f
     join pg_class p on p.oid = f.confrelid
     join pg_namespace n on n.oid = p.relnamespace
     where f.contype = 'f' and f.conparentid = 0 and f.conrelid in (select oid from open_tables)
     """,
-    columns: [.text, .oid, .int2Array, .oid, .text, .text, .text])
+    columns: [.text, .oid, .int2Array, .oid, .int2Array, .text, .text, .text])
 
   /// Invalid ones that nobody is at work on. CREATE INDEX and REINDEX report it, without names to a role that lacks
   /// pg_read_all_stats; DROP INDEX CONCURRENTLY only shows in the lock that it holds on the index. Sent before the

@@ -7,5 +7,7 @@ public struct ForeignKey: Sendable {
   public let columns: [Int16]
   /// The table that is referred to.
   public let parent: UInt32
+  /// The columns that they refer to, in the same order.
+  public let parentColumns: [Int16]
   public let parentName: RelationName
 }

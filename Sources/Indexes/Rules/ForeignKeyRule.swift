@@ -1,19 +1,41 @@
 internal import Primitives
 
-extension Index {
-  /// Whether a search for the rows that refer to one parent row can use it: its leading keys are the foreign key's
-  /// columns in any order. A hash index has one key; a BRIN index finds no rows, only pages. A partial one will do only
-  /// when it leaves nothing out but rows without a parent.
-  func serves(_ key: ForeignKey, in table: Table) -> Bool {
-    guard isWhole, method != "brin", !key.columns.isEmpty else { return false }
-    let leading = keys.prefix(key.columns.count)
-    guard leading.count == key.columns.count, Set(leading.compactMap(\.column)) == Set(key.columns),
-      leading.allSatisfy({ $0.collation == table.columns[$0.column ?? 0]?.collation })
-    else { return false }
+extension Catalog {
+  /// The indexes by which the rows that refer to one parent row can be found.
+  ///
+  /// Their leading keys are the foreign key's columns in any order, or as many of them as are unique in the parent: those
+  /// alone tell which row is referred to. A BRIN index finds no rows, only pages. A partial one will do only when it leaves
+  /// nothing out but rows without a parent.
+  func indexes(serving key: ForeignKey) -> [Index] {
+    guard let table = tables[key.table] else { return [] }
+    let sets = sufficientColumns(key)
     let notNull = key.columns.compactMap { table.columns[$0]?.quoted }.map {
       Predicate.Conjunct(subject: $0, test: .isNotNull)
     }
-    return Predicate(parsing: predicate).conjuncts.isSubset(of: notNull)
+    return indexes(of: key.table).filter { index in
+      index.isWhole && index.method != "brin" && sets.contains { index.begins(with: $0, of: table) }
+        && Predicate(parsing: index.predicate).conjuncts.isSubset(of: notNull)
+    }
+  }
+
+  /// Sets of referring columns, each of which tells the parent row.
+  private func sufficientColumns(_ key: ForeignKey) -> [Set<Int16>] {
+    let referring = Dictionary(zip(key.parentColumns, key.columns)) { first, _ in first }
+    let unique = indexes(of: key.parent).compactMap { index -> Set<Int16>? in
+      guard index.isUnique, index.isWhole, index.predicate == nil else { return nil }
+      let columns = index.keys.compactMap { $0.column.flatMap { referring[$0] } }
+      return columns.count == index.keys.count ? Set(columns) : nil
+    }
+    return [Set(key.columns)] + unique
+  }
+}
+
+extension Index {
+  /// Whether its leading keys are these columns in any order, as they compare in the table.
+  fileprivate func begins(with columns: Set<Int16>, of table: Table) -> Bool {
+    let leading = keys.prefix(columns.count)
+    return !columns.isEmpty && Set(leading.compactMap(\.column)) == columns
+      && leading.allSatisfy { $0.collation == table.columns[$0.column ?? 0]?.collation }
   }
 }
 
@@ -27,7 +49,7 @@ struct ForeignKeyRule {
     var seen: Set<[String]> = []
     return catalog.foreignKeys.sorted { ($0.table, $0.name) < ($1.table, $1.name) }.compactMap { key in
       guard let table = catalog.tables[key.table],
-        !catalog.indexes(of: key.table).contains(where: { $0.serves(key, in: table) })
+        catalog.indexes(serving: key).isEmpty
       else { return nil }
       // Two keys on the same columns want one index.
       let identity = columns(of: key, table).map(\.name).sorted()

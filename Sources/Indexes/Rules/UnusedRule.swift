@@ -88,9 +88,7 @@ struct UnusedRule {
   private func foreignKeysServed() -> [UInt32: [Set<UInt32>]] {
     var served: [UInt32: [Set<UInt32>]] = [:]
     for key in catalog.foreignKeys {
-      guard let table = catalog.tables[key.table] else { continue }
-      let serving = catalog.indexes(of: key.table).filter { $0.serves(key, in: table) }
-      let roots = Set(serving.map { catalog.root(of: $0).oid })
+      let roots = Set(catalog.indexes(serving: key).map { catalog.root(of: $0).oid })
       for root in roots { served[root, default: []].append(roots) }
     }
     return served
