@@ -89,7 +89,7 @@ import Testing
 
   private func describe(_ conjunct: Predicate.Conjunct) -> String {
     if case .isOneOf(let constants) = conjunct.test {
-      return "\(conjunct.subject) in \(constants.map(\.text).sorted())"
+      return "\(conjunct.subject) in \(constants.map(\.text.description).sorted())"
     }
     return "\(conjunct)"
   }

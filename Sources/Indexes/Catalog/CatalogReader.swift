@@ -190,7 +190,7 @@ public struct CatalogReader {
     var rest = expressions[...]
     return columns.enumerated().map { position, column in
       IndexKey(
-        target: column == 0 ? .expression(rest.removeFirst()) : .column(column),
+        target: column == 0 ? .expression(ExactText(rest.removeFirst())) : .column(column),
         operatorClass: classes[position], collation: collations[position],
         options: options[Int16(clamping: position + 1)],
         // INDOPTION_DESC and INDOPTION_NULLS_FIRST of src/include/catalog/pg_index.h.

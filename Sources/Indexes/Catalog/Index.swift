@@ -68,7 +68,7 @@ public struct IndexKey: Hashable, Sendable {
     /// By number in `pg_attribute`.
     case column(Int16)
     /// As `pg_get_indexdef(oid, n, false)` prints it. The node tree would not do: it holds places in the text.
-    case expression(String)
+    case expression(ExactText)
   }
 
   public let target: Target

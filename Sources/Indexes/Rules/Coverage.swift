@@ -68,7 +68,7 @@ struct Coverage {
     guard index.method == "btree", let columns = catalog.tables[index.table]?.columns else { return [] }
     let subjects = index.keys.compactMap { key in
       switch key.target {
-      case .column(let number): columns[number]?.quoted
+      case .column(let number): columns[number].map { ExactText($0.quoted) }
       case .expression(let text): Predicate.subject(of: text)
       }
     }

@@ -10,7 +10,7 @@ extension Catalog {
     guard let table = tables[key.table] else { return [] }
     let sets = sufficientColumns(key)
     let notNull = key.columns.compactMap { table.columns[$0]?.quoted }.map {
-      Predicate.Conjunct(subject: $0, test: .isNotNull)
+      Predicate.Conjunct(subject: ExactText($0), test: .isNotNull)
     }
     return indexes(of: key.table).filter { index in
       index.isWhole && index.method != "brin" && sets.contains { index.begins(with: $0, of: table) }

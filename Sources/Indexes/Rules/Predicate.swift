@@ -3,7 +3,7 @@
 struct Predicate: Equatable {
   /// A constant, as text without the casts that change nothing, and as a number where it is a whole one.
   struct Constant: Hashable {
-    let text: String
+    let text: ExactText
     let integer: Int64?
   }
 
@@ -34,7 +34,7 @@ struct Predicate: Equatable {
   /// One conjunct.
   struct Conjunct: Hashable {
     /// A column or an expression, in tokens with one blank between them.
-    let subject: String
+    let subject: ExactText
     let test: Test
   }
 
@@ -69,8 +69,9 @@ extension Predicate.Conjunct {
   }
 
   /// The column of `column::text`. A varchar is compared as text, and the cast keeps NULL what is NULL.
-  private var uncastSubject: String {
-    subject.hasSuffix(" :: text") ? String(subject.dropLast(" :: text".count)) : subject
+  private var uncastSubject: ExactText {
+    let cast = " :: text"
+    return subject.description.hasSuffix(cast) ? ExactText(String(subject.description.dropLast(cast.count))) : subject
   }
 }
 

@@ -8,15 +8,15 @@ extension Predicate {
       return
     }
     guard let tokens = PredicateToken.all(in: text) else {
-      self.init(conjuncts: [Conjunct(subject: text, test: .holds)])
+      self.init(conjuncts: [Conjunct(subject: ExactText(text), test: .holds)])
       return
     }
     self.init(conjuncts: Self.conjuncts(tokens[...], depth: 0))
   }
 
   /// An expression in tokens with one blank between them, as a conjunct's subject stands there.
-  static func subject(of text: String) -> String {
-    PredicateToken.all(in: text).map { subject($0[...]) } ?? text
+  static func subject(of text: ExactText) -> ExactText {
+    PredicateToken.all(in: text.description).map { subject($0[...]) } ?? text
   }
 
   /// Deeper than the server prints for anything that is understood here.
@@ -97,7 +97,7 @@ extension Predicate {
       }
       let isSame =
         value.integer != nil ? isNumericType(rest.dropFirst()) : isTextType(rest.dropFirst(), isArray: false)
-      return isSame && !value.text.contains("::") ? value : nil
+      return isSame && !value.text.description.contains("::") ? value : nil
     }
     guard let token = inner.first else { return nil }
     let type = inner.dropFirst(2)
@@ -107,15 +107,15 @@ extension Predicate {
     switch token {
     case .number(let digits):
       guard type.isEmpty || isNumericType(type) else { return nil }
-      return Constant(text: digits, integer: Int64(digits))
+      return Constant(text: ExactText(digits), integer: Int64(digits))
     case .string(let quoted):
       guard !type.isEmpty else { return nil }
       // A negative number: the server quotes it.
       if isNumericType(type), let integer = Int64(quoted.dropFirst().dropLast()) {
-        return Constant(text: "\(integer)", integer: integer)
+        return Constant(text: ExactText("\(integer)"), integer: integer)
       }
       let name = type.map(\.text).joined(separator: " ")
-      return Constant(text: isTextType(type, isArray: false) ? quoted : "\(quoted)::\(name)", integer: nil)
+      return Constant(text: ExactText(isTextType(type, isArray: false) ? quoted : "\(quoted)::\(name)"), integer: nil)
     case .word, .symbol: return nil
     }
   }
@@ -133,7 +133,7 @@ extension Predicate {
 
   // MARK: Tokens
 
-  private static func subject(_ tokens: Tokens) -> String {
+  private static func subject(_ tokens: Tokens) -> ExactText {
     let inner = unwrapped(tokens)
     var words: [String] = []
     var position = inner.startIndex
@@ -150,7 +150,7 @@ extension Predicate {
         position += 1
       }
     }
-    return words.joined(separator: " ")
+    return ExactText(words.joined(separator: " "))
   }
 
   private static func isWord(_ token: PredicateToken) -> Bool {

@@ -104,7 +104,7 @@ struct UnusedRule {
     return !expressions.isSubset(of: others.reduce(into: []) { $0.formUnion(Self.expressions($1)) })
   }
 
-  private static func expressions(_ index: Index) -> Set<String> {
+  private static func expressions(_ index: Index) -> Set<ExactText> {
     Set(
       index.keys.compactMap { key in
         if case .expression(let text) = key.target { text } else { nil }
