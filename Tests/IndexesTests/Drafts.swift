@@ -82,7 +82,7 @@ struct Draft {
   private static func key(_ text: Substring) -> IndexKey {
     let isDescending = text.first == "-"
     let name = isDescending ? text.dropFirst() : text
-    var key = IndexKey(target: column(name).map { .column($0) } ?? .expression(ExactText(String(name))))
+    var key = column(name).map { IndexKey(column: $0) } ?? IndexKey(expression: ExactText(String(name)))
     key.isDescending = isDescending
     key.hasNullsFirst = isDescending
     return key

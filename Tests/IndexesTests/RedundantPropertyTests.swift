@@ -101,7 +101,7 @@ import Testing
         oid: UInt32(number + 1), table: 100,
         name: RelationName(schema: "public", name: name, quoted: name),
         keys: columns.prefix(count).map { column in
-          var key = IndexKey(target: .column(column))
+          var key = IndexKey(column: column)
           key.isDescending = Int.random(in: 0..<4, using: &random) == 0
           // Now and then not what goes with the direction by itself.
           key.hasNullsFirst = key.isDescending != (Int.random(in: 0..<6, using: &random) == 0)

@@ -99,7 +99,7 @@ import Testing
       (true, { _ in }), (false, { $0.isValid = false }), (false, { $0.method = "brin" }),
       (true, { $0.method = "hash" }), (true, { $0.predicate = "(a IS NOT NULL)" }),
       (false, { $0.predicate = "(b IS NOT NULL)" }), (false, { $0.predicate = "(a > 5)" }),
-      (false, { $0.keys = [IndexKey(target: .column(1), collation: 950)] }), (true, { $0.isUnique = true }),
+      (false, { $0.keys[0].collation = 950 }), (true, { $0.isUnique = true }),
     ]
     for (number, (serves, change)) in changes.enumerated() {
       var draft = referring("a")

@@ -189,12 +189,14 @@ public struct CatalogReader {
     else { throw PostgresError.decoding("an index whose keys do not match") }
     var rest = expressions[...]
     return columns.enumerated().map { position, column in
-      IndexKey(
-        target: column == 0 ? .expression(ExactText(rest.removeFirst())) : .column(column),
-        operatorClass: classes[position], collation: collations[position],
-        options: options[Int16(clamping: position + 1)],
-        // INDOPTION_DESC and INDOPTION_NULLS_FIRST of src/include/catalog/pg_index.h.
-        isDescending: directions[position] & 1 != 0, hasNullsFirst: directions[position] & 2 != 0)
+      var key = column == 0 ? IndexKey(expression: ExactText(rest.removeFirst())) : IndexKey(column: column)
+      key.operatorClass = classes[position]
+      key.collation = collations[position]
+      key.options = options[Int16(clamping: position + 1)]
+      // INDOPTION_DESC and INDOPTION_NULLS_FIRST of src/include/catalog/pg_index.h.
+      key.isDescending = directions[position] & 1 != 0
+      key.hasNullsFirst = directions[position] & 2 != 0
+      return key
     }
   }
 

@@ -58,20 +58,19 @@ public struct Index: Sendable {
   /// Whether it is whole: queries use it and writes maintain it.
   public var isWhole: Bool { isValid && isReady && isLive }
   /// Whether any of its keys is an expression, whose statistics the planner reads.
-  public var hasExpressions: Bool { keys.contains { $0.column == nil } }
+  public var hasExpressions: Bool { keyColumns.count < keys.count }
+  /// Columns among the keys, without the expressions.
+  public var keyColumns: [Int16] { keys.compactMap(\.column) }
 }
 
 /// One key of an index with everything that decides which queries it serves.
 public struct IndexKey: Hashable, Sendable {
-  /// What is indexed.
-  public enum Target: Hashable, Sendable {
-    /// By number in `pg_attribute`.
-    case column(Int16)
-    /// As `pg_get_indexdef(oid, n, false)` prints it. The node tree would not do: it holds places in the text.
-    case expression(ExactText)
-  }
-
-  public let target: Target
+  // No enum: the optimiser of Swift 6.3 crashes ("outside of lifetime use") where it takes one apart in closures.
+  /// By number in `pg_attribute`; nil for an expression.
+  public let column: Int16?
+  /// As `pg_get_indexdef(oid, n, false)` prints it; nil for a column. The node tree would not do: it holds places in the
+  /// text.
+  public let expression: ExactText?
   /// OID in `pg_opclass`.
   public var operatorClass: Int64 = 0
   /// OID in `pg_collation`; 0 for types without.
@@ -81,9 +80,16 @@ public struct IndexKey: Hashable, Sendable {
   public var isDescending = false
   public var hasNullsFirst = false
 
-  /// The column, unless it is an expression.
-  public var column: Int16? {
-    if case .column(let number) = target { number } else { nil }
+  /// A key on a column.
+  public init(column: Int16) {
+    self.column = column
+    expression = nil
+  }
+
+  /// A key on an expression.
+  public init(expression: ExactText) {
+    column = nil
+    self.expression = expression
   }
 
   /// The key as a scan in the other direction reads it.

@@ -56,9 +56,9 @@ struct Coverage {
 
   /// An index-only scan needs the INCLUDE columns; a btree can return its keys, other methods not always.
   private func columnsCover(_ covering: Index, _ index: Index) -> Bool {
-    let needed = Set(index.included).subtracting(index.keys.compactMap(\.column))
+    let needed = Set(index.included).subtracting(index.keyColumns)
     var given = Set(covering.included)
-    if covering.method == "btree" { given.formUnion(covering.keys.compactMap(\.column)) }
+    if covering.method == "btree" { given.formUnion(covering.keyColumns) }
     return needed.isSubset(of: given)
   }
 
@@ -66,12 +66,9 @@ struct Coverage {
   /// end.
   private func nullsLeftOut(of index: Index) -> Set<Predicate.Conjunct> {
     guard index.method == "btree", let columns = catalog.tables[index.table]?.columns else { return [] }
-    let subjects = index.keys.compactMap { key in
-      switch key.target {
-      case .column(let number): columns[number].map { ExactText($0.quoted) }
-      case .expression(let text): Predicate.subject(of: text)
-      }
-    }
+    let subjects =
+      index.keyColumns.compactMap { columns[$0].map { ExactText($0.quoted) } }
+      + index.keys.compactMap(\.expression).map { Predicate.subject(of: $0) }
     return Set(subjects.map { Predicate.Conjunct(subject: $0, test: .isNotNull) })
   }
 }

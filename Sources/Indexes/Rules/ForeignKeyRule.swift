@@ -21,12 +21,12 @@ extension Catalog {
   /// Sets of referring columns, each of which tells the parent row.
   private func sufficientColumns(_ key: ForeignKey) -> [Set<Int16>] {
     let referring = Dictionary(zip(key.parentColumns, key.columns)) { first, _ in first }
-    let unique = indexes(of: key.parent).compactMap { index -> Set<Int16>? in
-      guard index.isUnique, index.isWhole, index.predicate == nil else { return nil }
-      let columns = index.keys.compactMap { $0.column.flatMap { referring[$0] } }
-      return columns.count == index.keys.count ? Set(columns) : nil
+    var sets = [Set(key.columns)]
+    for index in indexes(of: key.parent) where index.isUnique && index.isWhole && index.predicate == nil {
+      let columns = index.keyColumns.compactMap { referring[$0] }
+      if columns.count == index.keys.count { sets.append(Set(columns)) }
     }
-    return [Set(key.columns)] + unique
+    return sets
   }
 }
 

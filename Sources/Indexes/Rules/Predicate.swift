@@ -71,7 +71,8 @@ extension Predicate.Conjunct {
   /// The column of `column::text`. A varchar is compared as text, and the cast keeps NULL what is NULL.
   private var uncastSubject: ExactText {
     let cast = " :: text"
-    return subject.description.hasSuffix(cast) ? ExactText(String(subject.description.dropLast(cast.count))) : subject
+    return subject.description.hasSuffix(cast)
+      ? ExactText(String(subject.description.dropLast(cast.count))) : subject
   }
 }
 

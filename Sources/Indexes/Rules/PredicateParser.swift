@@ -115,7 +115,8 @@ extension Predicate {
         return Constant(text: ExactText("\(integer)"), integer: integer)
       }
       let name = type.map(\.text).joined(separator: " ")
-      return Constant(text: ExactText(isTextType(type, isArray: false) ? quoted : "\(quoted)::\(name)"), integer: nil)
+      return Constant(
+        text: ExactText(isTextType(type, isArray: false) ? quoted : "\(quoted)::\(name)"), integer: nil)
     case .word, .symbol: return nil
     }
   }

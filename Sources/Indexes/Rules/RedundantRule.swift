@@ -63,7 +63,7 @@ struct RedundantRule {
     func rank(_ index: Index) -> [Int64] {
       [
         Int64(index.keys.count),
-        Int64(Set(index.included).subtracting(index.keys.compactMap(\.column)).count),
+        Int64(Set(index.included).subtracting(index.keyColumns).count),
         -Int64(context.coverage.conjunctCount(index)),
         index.constraint != nil ? 3 : index.isUnique ? 2 : catalog.protections(of: index).isEmpty ? 0 : 1,
         catalog.usage(ofTree: index).scans, -Int64(index.oid),

@@ -105,10 +105,7 @@ struct UnusedRule {
   }
 
   private static func expressions(_ index: Index) -> Set<ExactText> {
-    Set(
-      index.keys.compactMap { key in
-        if case .expression(let text) = key.target { text } else { nil }
-      })
+    Set(index.keys.compactMap(\.expression))
   }
 
   // MARK: Findings
