@@ -6,6 +6,8 @@ public struct Catalog: Sendable {
   public let indexes: [UInt32: Index]
   public let foreignKeys: [ForeignKey]
   public let facts: StatisticsFacts
+  /// By name of their tables, then of their own.
+  public let sortedIndexes: [Index]
   private let indexesOfTable: [UInt32: [UInt32]]
   private let childrenOfIndex: [UInt32: [UInt32]]
   private let childrenOfTable: [UInt32: [UInt32]]
@@ -18,6 +20,12 @@ public struct Catalog: Sendable {
     indexesOfTable = Dictionary(grouping: indexes.map(\.oid).sorted()) { [known = self.indexes] oid in
       known[oid]?.table ?? 0
     }
+    // Names are moved about, not the indexes themselves.
+    let names = indexes.map { [known = self.tables] index in
+      (table: known[index.table]?.name ?? index.name, name: index.name, oid: index.oid)
+    }
+    sortedIndexes = names.sorted { ($0.table, $0.name) < ($1.table, $1.name) }
+      .compactMap { [known = self.indexes] in known[$0.oid] }
     var ofIndex: [UInt32: [UInt32]] = [:]
     for index in indexes {
       if let parent = index.parent { ofIndex[parent, default: []].append(index.oid) }
@@ -28,11 +36,6 @@ public struct Catalog: Sendable {
       if let parent = table.parent { ofTable[parent, default: []].append(table.oid) }
     }
     childrenOfTable = ofTable
-  }
-
-  /// By name of their tables, then of their own.
-  public var sortedIndexes: [Index] {
-    indexes.values.sorted { (tableName($0), $0.name) < (tableName($1), $1.name) }
   }
 
   /// By name.

@@ -23,9 +23,10 @@ struct UnusedRule {
     var gone = redundant
     // The largest goes first; of two that serve the same foreign key the other then stays.
     let suspects = catalog.sortedIndexes.filter(isSuspect)
-      .sorted { size($0) != size($1) ? size($0) > size($1) : $0.oid < $1.oid }
+      .map { (index: $0, size: catalog.sizeBytes(ofTree: $0)) }
+      .sorted { $0.size != $1.size ? $0.size > $1.size : $0.index.oid < $1.index.oid }
     var findings: [Finding] = []
-    for index in suspects {
+    for (index, _) in suspects {
       let keep = reasonsToKeep(index, served, gone)
       let finding = keep.isEmpty ? unused(index) : kept(index, keep)
       if finding.verdict != .keep { gone.insert(index.oid) }
@@ -33,8 +34,6 @@ struct UnusedRule {
     }
     return findings
   }
-
-  private func size(_ index: Index) -> Int64 { catalog.sizeBytes(ofTree: index) }
 
   /// Partitions' indexes are judged together, at their root.
   private func isSuspect(_ index: Index) -> Bool {
@@ -70,7 +69,9 @@ struct UnusedRule {
         Reason(
           "survivor", "it takes over the work of an index that is redundant; look again when that has gone"))
     }
-    if served[index.oid, default: []].contains(where: { $0.subtracting(gone) == [index.oid] }) {
+    if served[index.oid, default: []].contains(where: {
+      $0.allSatisfy { $0 == index.oid || gone.contains($0) }
+    }) {
       reasons.append(
         Reason("serves_foreign_key", "no other index finds the rows that a foreign key's parent asks for"))
     }
