@@ -62,8 +62,8 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Indexes", "Jobs",
-        "Ledger", "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives",
+        "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Indexes",
+        "Jobs", "Ledger", "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),

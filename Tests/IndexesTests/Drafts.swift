@@ -16,7 +16,7 @@ struct Draft {
     Catalog(tables: tables, indexes: indexes, foreignKeys: foreignKeys, facts: facts)
   }
 
-  var report: AuditReport { Audit(catalog).report() }
+  var report: IndexAuditReport { Audit(catalog).report() }
 
   /// Verdict, kind, object, and the codes of the reasons.
   var findings: [String] { report.findings.map(Self.line) }

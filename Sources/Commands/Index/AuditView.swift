@@ -22,7 +22,7 @@ struct AuditedFinding {
 
 /// What `index audit` prints (SPEC section 9).
 struct AuditView: Renderable {
-  private let report: AuditReport
+  private let report: IndexAuditReport
   private let shown: [AuditedFinding]
   private let acceptedCount: Int
   /// What is neither to be kept nor accepted.
@@ -31,7 +31,7 @@ struct AuditView: Renderable {
   private let hasSummary: Bool
 
   /// - Parameter hasSummary: whether text ends with what was found in all, and how far it can be believed.
-  init(report: AuditReport, findings: [AuditedFinding], isVerbose: Bool, hasSummary: Bool) {
+  init(report: IndexAuditReport, findings: [AuditedFinding], isVerbose: Bool, hasSummary: Bool) {
     self.hasSummary = hasSummary
     self.report = report
     shown = findings.filter { isVerbose || $0.isNew }

@@ -26,12 +26,12 @@ struct IndexAudit: CronCommand {
       """)
 
   @Option(help: ArgumentHelp("Only these kinds of findings.", valueName: "kind,…"))
-  var only: FindingKinds?
+  var only: IndexFindingKinds?
 
   @Option(
     help: ArgumentHelp(
       "Exit 10 only on new findings of these kinds; \"none\" for never (default: any).", valueName: "kind,…"))
-  var failOn: FindingKinds?
+  var failOn: IndexFindingKinds?
 
   @Option(
     help: ArgumentHelp("A file of accepted findings.", valueName: "file"),
@@ -88,7 +88,7 @@ struct IndexAudit: CronCommand {
 }
 
 /// Kinds of findings on a command line: `unused,invalid`, or `none`.
-struct FindingKinds: ExpressibleByArgument {
+struct IndexFindingKinds: ExpressibleByArgument {
   let kinds: Set<Finding.Kind>
 
   init?(argument: String) {

@@ -12,7 +12,7 @@ public struct Audit {
   }
 
   /// What the audit found, in the order in which one wants to read it.
-  public func report() -> AuditReport {
+  public func report() -> IndexAuditReport {
     let redundant = RedundantRule(context: context).apply()
     var findings = redundant.findings
     findings += UnusedRule(context: context, survivors: redundant.survivors).apply()
@@ -24,7 +24,7 @@ public struct Audit {
     findings += WriteCostRule(context: context).apply()
     let trust = StatisticsTrust(
       context.catalog.facts, ageMin: context.thresholds.statisticsAge, replicasConfigured: replicasConfigured)
-    return AuditReport(
+    return IndexAuditReport(
       facts: context.catalog.facts, trust: trust,
       findings: findings.map { doubted($0, trust) }.sorted(by: isBefore))
   }
@@ -49,7 +49,7 @@ public struct Audit {
 }
 
 /// What an audit found and how far it can be believed.
-public struct AuditReport: Sendable {
+public struct IndexAuditReport: Sendable {
   public let facts: StatisticsFacts
   public let trust: StatisticsTrust
   /// Those to keep too.
