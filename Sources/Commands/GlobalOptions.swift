@@ -12,7 +12,9 @@ struct GlobalOptions: ParsableArguments, Sendable {
 
   @Flag(
     name: [.customShort("q"), .customLong("quiet")],
-    help: "Say nothing on stderr unless something is wrong (a list's next_cursor with --json still shows).")
+    help:
+      "Say nothing on stderr, and no summary, unless something is wrong (a list's next_cursor with --json still shows)."
+  )
   var isQuiet = false
 
   @Flag(name: .customLong("no-color"), help: "No colours, as with NO_COLOR set.")

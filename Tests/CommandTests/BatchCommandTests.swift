@@ -315,6 +315,8 @@ import Testing
       let shown = try await town.run("transfer", "batch", file, "--outcome", "/dev/stdout", "--quiet")
       #expect(
         shown.exitCode == 0 && shown.stdout.hasPrefix("line,key,code,transfer_id,message\r\n2,a,created,"))
+      let silent = try await town.run("transfer", "batch", file, "--quiet")
+      #expect(silent.exitCode == 0 && silent.stdout == "" && silent.stderr == "")
     }
   }
 

@@ -51,6 +51,10 @@ struct CacheWarmupTests {
       #expect(
         text.stdout.hasPrefix("Wrote 0 of 3 rows, ")
           && text.stdout.contains(": 3 were there already, 0 refused."))
+      for silent in [["cache", "warmup", "--quiet"], ["cache", "audit", "--quiet"]] {
+        let result = try await town.run(silent)
+        #expect(result.exitCode == 0 && result.stdout == "" && result.stderr == "", "\(result)")
+      }
     }
   }
 

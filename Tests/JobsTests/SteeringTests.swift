@@ -236,7 +236,7 @@ import Testing
       #expect(
         Double(value("rows_per_second", in: try await shop.job("status", "--json").stdout) ?? "") ?? 0 < 60)
       let quiet = try await shop.job(arguments: Workshop.increment + ["--quiet"])
-      #expect(quiet.exitCode == 0 && quiet.stderr == "", "\(quiet)")
+      #expect(quiet.exitCode == 0 && quiet.stderr == "" && quiet.stdout == "", "\(quiet)")
     }
   }
 }

@@ -76,8 +76,9 @@ struct CacheAuditCommand: CronCommand {
     let tally = try audit.run()
     progress.finish()
     context.itemCount = Int64(tally.checked)
-    try context.output.render(AuditReport(tally: tally))
-    if failOn.kinds.contains(where: { tally.counts[$0, default: 0] > 0 }) { throw ExitCode(.found) }
+    let fails = failOn.kinds.contains { tally.counts[$0, default: 0] > 0 }
+    try context.output.render(AuditReport(tally: tally), isSuccess: !fails)
+    if fails { throw ExitCode(.found) }
   }
 }
 

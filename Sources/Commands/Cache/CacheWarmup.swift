@@ -101,7 +101,7 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
       throw failure
     }
     try context.output.render(
-      WarmupReport(tally: warmup.progress, nanoseconds: nanoseconds, isDryRun: dryRun))
+      WarmupReport(tally: warmup.progress, nanoseconds: nanoseconds, isDryRun: dryRun), isSuccess: !dryRun)
   }
 
   /// How many rows there are, roughly: as many as the planner thinks.

@@ -41,7 +41,8 @@ struct JobExecution: Sendable {
     }
     display.finish()
     context.itemCount = status.run.done
-    try context.output.render(JobStatusView(status: status))
+    try context.output.render(
+      JobStatusView(status: status), isSuccess: status.run.state != .cancelled && status.run.failedCount == 0)
     if status.run.state == .cancelled {
       context.messages.warning("somebody cancelled the run; what its chunks did stays")
       throw ExitCode(.terminated)

@@ -35,7 +35,7 @@ struct LedgerVerify: CronCommand {
     progress.finish()
     context.itemCount = checks.reduce(0) { $0 + $1.checked }
     let report = VerificationReport(checks: checks)
-    try context.output.render(report)
+    try context.output.render(report, isSuccess: report.isOK)
     if !report.isOK { throw ExitCode(.found) }
   }
 }

@@ -42,6 +42,13 @@ final class Output: Sendable {
     }
   }
 
+  /// Prints what a run has come to that cron may have started. Text with `--quiet` goes into a mail, and nobody wants one of
+  /// success; a program that asks for JSON or CSV gets it all the same.
+  func render(_ value: some Renderable, isSuccess: Bool) throws {
+    if isSuccess, messages.isQuiet, format == .text { return }
+    try render(value)
+  }
+
   /// Prints a list that is at hand. `nextCursor` says that more rows follow, see ``RowWriter/finish(nextCursor:)``.
   func render<Row: TableRow>(_ rows: some Sequence<Row>, nextCursor: String? = nil) throws {
     var writer = list(of: Row.self)

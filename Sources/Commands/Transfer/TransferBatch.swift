@@ -109,7 +109,7 @@ struct TransferBatch: CronCommand {
     }
     context.itemCount = Int64(report.tally.rows)
     let view = BatchReportView(report: report, command: self)
-    try context.output.render(view)
+    try context.output.render(view, isSuccess: !dryRun && !report.isAborted && report.tally.rejected == 0)
     try context.output.flush()
     // Until here a run that is cut short is taken up again by the next one.
     do {
