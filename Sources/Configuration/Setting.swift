@@ -51,7 +51,7 @@ public struct Setting: Sendable {
     Setting("cache", "l1_time_to_idle_secs", .integer(\.cache.l1TimeToIdleSeconds, 1...year)),
     Setting("cache", "l2_ttl_secs", .integer(\.cache.l2TTLSeconds, 1...year)),
     Setting("cache", "warmup_ttl_secs", .integer(\.cache.warmupTTLSeconds, 1...year)),
-    Setting("cache", "ttl_jitter", .number(\.cache.ttlJitter, 0...1)),
+    Setting("cache", "ttl_jitter", .number(\.cache.ttlJitter, 0...0.5)),
     Setting("batch", "chunk_size", .integer(\.batch.chunkSize, 1...100_000)),
     Setting("batch", "concurrency", .integer(\.batch.concurrency, 1...1000)),
     Setting("http", "listen", .text(\.http.listen, .listen)),

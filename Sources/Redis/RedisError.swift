@@ -144,7 +144,7 @@ public enum RedisError: Failure, Equatable {
     }
   }
 
-  /// The exit code: 69 for the connection, 78 for login and URL, 75 for states that pass, 77 for ACL.
+  /// The exit code: 69 for the connection and for states that pass, 78 for login and URL, 77 for ACL.
   public var kind: FailureKind {
     switch self {
     case .invalidEndpoint, .loginRefused, .notCluster: .configuration
@@ -153,7 +153,8 @@ public enum RedisError: Failure, Equatable {
       switch error.code {
       case "NOAUTH", "WRONGPASS", "READONLY", "MOVED", "ASK", "CROSSSLOT": .configuration
       case "NOPERM": .privilege
-      case _ where error.isPassing: .busy
+      // Alive, and not to be had: as good as away. What holds a lock is something else.
+      case _ where error.isPassing: .unreachable
       default: .unexpected
       }
     case .protocolViolation, .unexpectedReply, .needsNode, .closed: .unexpected

@@ -46,8 +46,8 @@ public struct RedisHits: Sendable, Hashable {
       for line in info.split(whereSeparator: \.isNewline) {
         let parts = line.split(separator: ":")
         guard parts.count == 2, let number = Int64(parts[1]) else { continue }
-        if parts[0] == "keyspace_hits" { hits += number }
-        if parts[0] == "keyspace_misses" { misses += number }
+        if parts[0] == "keyspace_hits" { hits = Int64(clamping: Int128(hits) + Int128(number)) }
+        if parts[0] == "keyspace_misses" { misses = Int64(clamping: Int128(misses) + Int128(number)) }
       }
     }
   }

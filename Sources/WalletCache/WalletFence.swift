@@ -8,7 +8,7 @@ public import Redis
 /// (docs/cache.md, "Writes and the outbox").
 public final class WalletFence: CommitFence {
   private let store: FencedStore
-  private let line: FenceLine
+  private let lines: FenceLines
   private let onTrouble: @Sendable (any Error) -> Void
 
   /// What a command does at most for others' rows of the outbox; the rest is the next one's, or the job's.
@@ -18,7 +18,7 @@ public final class WalletFence: CommitFence {
   private static let drainChunk = 50
 
   /// - Parameters:
-  ///   - patience: how long Redis may take to answer while row locks are held; see `FenceLine`.
+  ///   - patience: how long Redis may take to answer while row locks are held; see `FenceLines`.
   ///   - pause: how long a Redis that has failed is left alone at first. With the default a batch of some seconds meets a
   ///     dead one once, and not at every other chunk.
   ///   - connect: opens a connection within a time.
@@ -30,13 +30,13 @@ public final class WalletFence: CommitFence {
   ) {
     self.store = store
     self.onTrouble = onTrouble
-    line = FenceLine(patience: patience, pause: pause, connect: connect)
+    lines = FenceLines(patience: patience, pause: pause, connect: connect)
   }
 
   public func raise(_ rows: ChangedRows, by transaction: FencedTransaction) -> RaisedFence {
     let keys = rows.cacheKeys
     // What waits in the outbox says that Redis was not well a moment ago: it is tried after COMMIT, when nobody waits.
-    let answer = line.run(.underLocks(mayConnect: transaction.isOutboxEmpty)) { [store] runner in
+    let answer = lines.run(.underLocks(mayConnect: transaction.isOutboxEmpty)) { [store] runner in
       try store.fencing([(keys, WritingTransaction(transaction))], in: runner)
     }
     switch answer {
@@ -58,7 +58,7 @@ public final class WalletFence: CommitFence {
   ///
   /// - Throws: what Redis answered; the rows must stay then.
   public func fence(_ entries: [CacheOutbox.Entry]) throws {
-    let answer = line.run(.free) { [store] runner in
+    let answer = lines.run(.free) { [store] runner in
       let writes = try entries.map { entry in
         // What is no key of ours, nobody has cached.
         let keys = entry.keys.compactMap { name in
@@ -81,10 +81,10 @@ public final class WalletFence: CommitFence {
   /// Redis may have been restarted since, or another server have taken its place; the fence is gone then. On an unbroken
   /// connection nobody has to be asked: what a server loses without ending is made good by the registry.
   private func confirm(_ fence: RaisedFence, on session: Postgres.Session) {
-    if let connection = fence.token, line.isUnbroken(connection) { return }
+    if let connection = fence.token, lines.isUnbroken(connection) { return }
     let keys = fence.rows.cacheKeys
     let transaction = TransactionID(fence.transaction.id)
-    let answer = line.run(.underLocks(mayConnect: true)) { [store] runner in
+    let answer = lines.run(.underLocks(mayConnect: true)) { [store] runner in
       [store.confirming(keys, by: transaction, in: runner)]
     }
     switch answer {
@@ -101,7 +101,7 @@ public final class WalletFence: CommitFence {
 
   /// Fences what this process has just committed and could not fence before, and then what others have left.
   private func drain(after late: [RaisedFence], on session: Postgres.Session) {
-    let answer = line.run(.free) { [store] runner in
+    let answer = lines.run(.free) { [store] runner in
       try store.fencing(
         late.map { ($0.rows.cacheKeys, try WritingTransaction($0.transaction)) }, in: runner)
     }

@@ -26,7 +26,7 @@ import Testing
         "4:19: database.max_connections must be from 1 to 10000, not 0",
         "5:23: database.lock_timeout_secs must be an integer, not a string",
         #"6:1: unknown section "cahce" (did you mean "cache"?)"#,
-        "9:14: cache.ttl_jitter must be from 0 to 1, not 1.5",
+        "9:14: cache.ttl_jitter must be from 0 to 0.5, not 1.5",
         "10:15: cache.l2_ttl_secs must be an integer, not a number",
         "12:11: redis.cluster must be true or false, not an integer",
         "13:7: redis.url must be redis://[:password@]host:port/db or unix:///path?db=0",

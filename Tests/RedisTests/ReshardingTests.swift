@@ -92,7 +92,7 @@ import Testing
     let hasty = try RedisCluster.shared().cluster(commandTimeout: .milliseconds(300))
     let elapsed = try ContinuousClock().measure {
       let error = try #require(throws: RedisError.self) { try hasty.execute(script) }
-      #expect(error.kind == .busy && error.isRetryable)
+      #expect(error.kind == .unreachable && error.isRetryable)
     }
     #expect(elapsed >= .milliseconds(300) && elapsed < .seconds(5))
     let patient = try Connection(

@@ -46,7 +46,9 @@ extension FencedStore {
   /// warmup; a value with more life in all than a fill gives is none of that fill's.
   public func age(of entry: StoredEntry, at now: Timestamp) -> Int64? {
     guard entry.value != nil, let filledAt = entry.filledAt, let left = entry.timeLeft else { return nil }
-    let age = max(0, now.microseconds / 1000 - filledAt)
+    let (difference, isAbsurd) = (now.microseconds / 1000).subtractingReportingOverflow(filledAt)
+    if isAbsurd { return nil }
+    let age = max(0, difference)
     let longest = settings.timeToLive * (1 + settings.jitter) + .seconds(1)
     return .milliseconds(age) + left <= longest ? age : nil
   }

@@ -37,6 +37,8 @@ public final class TieredCache: Sendable {
   private let horizon: Horizon
   private let loads: SharedLoads<CachedValue>
   private let breaker = Mutex(Breaker())
+  /// How often Redis has failed.
+  private let failures = Atomic<Int>(0)
   private let refresh = EarlyRefresh(eagerness: 1)
   /// Seconds that a load takes, the mean of the latest; guesses 10 ms at first.
   private let loadTime = Mutex(0.01)
@@ -180,9 +182,14 @@ public final class TieredCache: Sendable {
     _ body: @Sendable (any CommandRunner) throws -> Result
   ) async -> Result? {
     guard breaker.withLock({ $0.admits(at: monotonicNanoseconds()) }) else { return nil }
+    let failuresBefore = failures.load(ordering: .acquiring)
     do {
-      let result = try await redis.withSession(body)
-      breaker.withLock { $0.succeeded() }
+      let result = try await redis.withSession { [self] runner -> Result? in
+        // Whoever waited for the connection while Redis failed does not pay its time-out once more.
+        guard failures.load(ordering: .acquiring) == failuresBefore else { return nil }
+        return try body(runner)
+      }
+      if result != nil { breaker.withLock { $0.succeeded() } }
       return result
     } catch {
       breaker.withLock { breaker in
@@ -191,7 +198,9 @@ public final class TieredCache: Sendable {
         case is CancellationError: breaker.abandoned()
         // Another program's key bears the name; the server is well.
         case RedisError.server(let error) where error.code == "WRONGTYPE": breaker.succeeded()
-        default: breaker.failed(at: monotonicNanoseconds())
+        default:
+          failures.add(1, ordering: .acquiringAndReleasing)
+          breaker.failed(at: monotonicNanoseconds())
         }
       }
       return nil

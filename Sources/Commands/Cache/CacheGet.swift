@@ -62,7 +62,7 @@ struct CacheGet: ConcurrentCommand {
       }
     }
     try context.output.render(view)
-    if value == .absent { throw ExitCode(.refused) }
+    if value == .absent { throw row.notFound }
   }
 
   /// Trouble with Redis is told once, and is no reason to fail.
@@ -90,6 +90,16 @@ extension CachedRow {
         hint: "keys are user:ID and wallet:ID; `ironforge user show` and `ironforge wallet show` tell ids")
     }
     self = row
+  }
+}
+
+extension CachedRow {
+  /// There is no such row.
+  fileprivate var notFound: SimpleFailure {
+    let noun = table.keyPrefix
+    return SimpleFailure(
+      .refused, code: "\(noun)_not_found", message: "there is no \(noun) \(id)",
+      hint: "see `ironforge \(noun) list`")
   }
 }
 

@@ -15,9 +15,9 @@ struct CacheStats: IronforgeCommand {
     discussion: """
       redis counts the lookups of all programs since Redis started, those of fences included; ironforge counts what \
       its own processes asked of each tier, since Redis was last empty. The target is targets.cache_hit_rate, held \
-      against L2. A server that is away is told as a warning, and its figures are missing.
+      against L2. A server that is away or unwilling is told as a warning, and its figures are missing.
 
-      EXIT CODES: 0, whatever the target; 69 a server is away; 130 and 143 --watch was stopped.
+      EXIT CODES: 0, whatever the target; 69 a server is away; 77 it refuses; 130 and 143 --watch was stopped.
 
       EXAMPLES:
         ironforge cache stats
@@ -60,7 +60,7 @@ struct CacheStats: IronforgeCommand {
   }
 }
 
-/// Asks both servers, and goes on without one that is away.
+/// Asks both servers, and goes on without one that is away or refuses.
 struct StatsDesk {
   private let context: CommandContext
   private var redis: (any CommandRunner)?
@@ -91,7 +91,7 @@ struct StatsDesk {
   private mutating func attempt<T>(_ warning: Bool, _ body: (inout StatsDesk) throws -> T?) throws -> T? {
     do {
       return try body(&self)
-    } catch let error as any Failure where error.kind == .unreachable {
+    } catch let error as any Failure where error is RedisError || error is PostgresError {
       failure = error
       if warning { context.messages.warning(error.message, fields: [("code", .string(error.code))]) }
       return nil
@@ -116,7 +116,9 @@ struct HitCount {
   let misses: Int64
 
   /// Nil before anything was asked.
-  var rate: Double? { hits + misses > 0 ? Double(hits) / Double(hits + misses) : nil }
+  var rate: Double? { requests > 0 ? Double(hits) / requests : nil }
+  /// Numbers out of Redis may be anything: no `Int64` holds the sum of any two.
+  var requests: Double { Double(hits) + Double(misses) }
 
   var json: JSON {
     [
@@ -197,7 +199,7 @@ struct CacheStatsReport: Renderable {
 
   /// For `--watch` where nothing can be refreshed in place.
   var line: String {
-    rows.map { name, count in "\(name) \(count.map { "\($0.hits)/\($0.hits + $0.misses)" } ?? "unknown")" }
+    rows.map { name, count in "\(name) \(count.map { "\($0.hits) hits, \($0.misses) misses" } ?? "unknown")" }
       .joined(separator: "  ") + "  \(verdict)  \(waiting)"
   }
 

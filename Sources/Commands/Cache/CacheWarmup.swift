@@ -20,7 +20,7 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
 
       A stop and another run do no harm. The first SIGTERM or Ctrl-C finishes the chunk that is under way.
 
-      EXIT CODES: 0 done; 69 PostgreSQL or Redis is away, and stayed away for some seconds; 75 another warmup of this \
+      EXIT CODES: 0 done; 3 more than half of the rows were refused; 69 PostgreSQL or Redis is away, and stayed away for some seconds; 75 another warmup of this \
       database is at work; 130, 143 stopped.
 
       EXAMPLES:
@@ -84,10 +84,12 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
     let progress = context.progress(dryRun ? "comparing" : "warming", total: try total(context))
     let start = monotonicNanoseconds()
     do {
-      defer { progress.finish() }
+      defer {
+        progress.finish()
+        context.itemCount = Int64(warmup.progress.scanned)
+      }
       try await warmup.run(try context.redisConnections(Self.lanes)) { tally in
         progress.update(done: Int64(tally.lookedAt))
-        context.itemCount = Int64(tally.scanned)
       }
     } catch let failure as any Failure where failure.kind == .unreachable {
       throw interrupted(failure, warmup.progress)
@@ -100,8 +102,19 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
       failure.hint = "run the same command again: what is there already does no harm"
       throw failure
     }
+    try report(warmup.progress, nanoseconds, context)
+  }
+
+  /// A few refused rows are those that were being written. When it is nearly all, nothing can be filled now.
+  private func report(_ tally: WarmupTally, _ nanoseconds: Int64, _ context: CommandContext) throws {
+    let isCold = tally.refused > tally.scanned / 2
     try context.output.render(
-      WarmupReport(tally: warmup.progress, nanoseconds: nanoseconds, isDryRun: dryRun), isSuccess: !dryRun)
+      WarmupReport(tally: tally, nanoseconds: nanoseconds, isDryRun: dryRun), isSuccess: !dryRun && !isCold)
+    guard isCold else { return }
+    context.messages.warning(
+      "\(tally.refused) of \(tally.scanned) rows were refused: a long transaction that writes cached rows, or any that is older "
+        + "than Redis' restart, must be over first; see pg_stat_activity, then run this again")
+    throw ExitCode(.partial)
   }
 
   /// How many rows there are, roughly: as many as the planner thinks.
