@@ -29,4 +29,19 @@ extension CommandContext {
         commandTimeout: .seconds(redis.commandTimeoutSeconds))
     }
   }
+
+  /// The cache in this process, and what keeps it true until it is stopped; for commands that run for long.
+  ///
+  /// - Throws: `ConfigurationFailure`; `redis_url`.
+  func followedL1() throws -> (l1: L1Cache, tracker: KeyTracker) {
+    let configuration = try configuration()
+    let (cache, redis) = (configuration.values.cache, configuration.values.redis)
+    let l1 = L1Cache(
+      capacity: cache.l1MaxCapacity, timeToLive: .seconds(cache.l1TimeToLiveSeconds),
+      timeToIdle: .seconds(cache.l1TimeToIdleSeconds))
+    let tracker = try KeyTracker(
+      of: l1, prefixes: CachedTable.keyPrefixes, endpoint: Endpoint(url: try configuration.redis().value),
+      isCluster: redis.cluster, connectTimeout: .seconds(redis.connectTimeoutSeconds))
+    return (l1, tracker)
+  }
 }

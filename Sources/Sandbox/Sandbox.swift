@@ -28,10 +28,11 @@ public struct Sandbox: Sendable {
   /// command: it reads small files, starts no process and takes well under a millisecond.
   public static func running(in directory: String) throws(SandboxFailure) -> SandboxAddresses? {
     guard let state = try StateFile.read(in: directory), state.isReady else { return nil }
-    let postgres = PostgresServer.postmaster(of: state.layout) != nil
-    let redis = SocketProbe.listener(of: state.layout.redisSocket) != nil
-    guard postgres || redis else { return nil }
-    return SandboxAddresses(layout: state.layout, postgres: postgres, redis: redis)
+    let layout = state.layout
+    guard PostgresServer.postmaster(of: layout) != nil || SocketProbe.listener(of: layout.redisSocket) != nil
+    else { return nil }
+    return SandboxAddresses(
+      layout: layout, postgres: Files.exists(layout.postgresLog), redis: Files.exists(layout.redisLog))
   }
 
   /// Starts what does not run yet and returns when it can be used. A second call changes nothing.

@@ -1,8 +1,9 @@
-/// How to reach the servers of a running sandbox.
+/// How to reach the servers of a sandbox of which at least one runs. The other may have died: it is away then, and not
+/// unknown, because a write that knew of no Redis would fence nothing.
 public struct SandboxAddresses: Sendable, Equatable {
-  /// libpq URI of the database `ironforge`, with its role, or nil when PostgreSQL does not run.
+  /// libpq URI of the database `ironforge`, with its role, or nil when PostgreSQL was never started.
   public let databaseURL: String?
-  /// `unix://` URL of Redis, or nil when Redis does not run.
+  /// `unix://` URL of Redis, or nil when Redis was never started.
   public let redisURL: String?
 
   /// The two variables that every command of IronForge reads, in the order in which they are printed.

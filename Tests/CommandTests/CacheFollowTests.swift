@@ -1,4 +1,5 @@
 import Cache
+import Glibc
 import Primitives
 import Redis
 import TestSupport
@@ -27,6 +28,30 @@ struct CacheFollowTests {
         try await hold(key, of: town, in: l1)
         #expect(l1.value(of: key)?.text?.contains("\"name\":\"\(name)\"") == true)
       }
+    }
+  }
+
+  /// A process that runs for long answers out of its memory, and has the new name a second and a half later at most.
+  @Test func whatIsWatchedFollowsARename() async throws {
+    try await withCachedTown { town in
+      let key = try await town.key(ofWallet: "main")
+      let watching = try await town.start("cache", "get", key, "--watch", "--json")
+      try await Task.sleep(for: .seconds(4))
+      let renamed = try await town.run("wallet", "rename", String(key.dropFirst("wallet:".count)), "other")
+      #expect(renamed.exitCode == 0)
+      try await Task.sleep(for: .seconds(5))
+      try watching.signal(SIGINT)
+      let result = try await watching.finish()
+      #expect(result.exitCode == 130)
+      let lines = result.stdout.split(separator: "\n")
+      let change = try #require(lines.firstIndex { $0.contains("\"name\":\"other\"") }, "\(result)")
+      // Read again, remembered, forgotten at the rename, and the same once more.
+      let isNew = lines[change...].allSatisfy { $0.contains("\"name\":\"other\"") }
+      #expect(isNew && lines.count - change >= 2, "\(result)")
+      for part in [lines[..<change], lines[change...]] {
+        #expect(part.contains { $0.contains("\"tier\":\"l1\"") }, "\(result)")
+      }
+      #expect(!lines[change].contains("\"tier\":\"l1\""), "\(result)")
     }
   }
 

@@ -49,10 +49,10 @@ struct CacheWarmupTests {
       #expect((6_400_000...7_920_000).contains(longer))
       let text = try await town.run("cache", "warmup", "--scope", "wallets")
       #expect(
-        text.stdout.hasPrefix("Wrote 0 of 3 rows, ")
-          && text.stdout.contains(": 3 were there already, 0 refused."))
-      for silent in [["cache", "warmup", "--quiet"], ["cache", "audit", "--quiet"]] {
-        let result = try await town.run(silent)
+        text.stdout.hasPrefix("Warmed 3 rows, ")
+          && text.stdout.contains(": 0 new or changed, 3 already there, 0 refused."))
+      for verb in ["warmup", "audit"] {
+        let result = try await town.run("cache", verb, "--quiet")
         #expect(result.exitCode == 0 && result.stdout == "" && result.stderr == "", "\(result)")
       }
     }

@@ -8,7 +8,7 @@ struct CacheSimulate: IronforgeCommand {
     commandName: "simulate",
     abstract: "Say what share of a trace the in-process cache would answer.",
     discussion: """
-      A trace is text, one key a line, in the order of the requests. Printed beside it: the share that LRU would answer, and
+      A trace is text, one key a line, in the order of the requests. Printed beside it: the share that LRU would answer, and \
       the most that any cache of this capacity could, knowing the future. Times to live play no part.
 
       EXAMPLES:

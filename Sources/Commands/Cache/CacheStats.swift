@@ -33,9 +33,8 @@ struct CacheStats: IronforgeCommand {
   func run(in context: CommandContext) throws {
     var desk = StatsDesk(context)
     if !watch {
-      let report = try desk.report(warning: true)
-      try context.output.render(report)
-      if let failure = desk.failure { throw ExitCode(failure.kind) }
+      try context.output.render(try desk.report(warning: false))
+      if let failure = desk.failure { throw failure }
       return
     }
     let registration = try context.signals.onStop {}
@@ -171,6 +170,7 @@ struct CacheStatsReport: Renderable {
 
   private var verdict: String {
     let wanted = "\((target * 1000).rounded() / 10) %"
+    guard l2 != nil else { return "target \(wanted): unknown" }
     return switch isMet {
     case nil: "target \(wanted): nothing was asked of L2 yet"
     case true?: "target \(wanted): met"

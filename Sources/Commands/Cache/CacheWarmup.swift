@@ -169,10 +169,10 @@ struct WarmupReport: TableRow {
   }
 
   var text: String {
-    let verb = isDryRun ? "Would write" : "Wrote"
+    let verb = isDryRun ? "Compared" : "Warmed"
     let time = humanDuration(.nanoseconds(nanoseconds))
     return
-      "\(verb) \(tally.written) of \(tally.scanned) rows, \(humanSize(bytes: Int64(tally.bytes))), in \(time) "
-      + "(\(rate) a second): \(tally.fresh) were there already, \(tally.refused) refused."
+      "\(verb) \(tally.scanned) rows, \(humanSize(bytes: Int64(tally.bytes))), in \(time) (\(rate) a second): "
+      + "\(tally.written) new or changed, \(tally.fresh) already there, \(tally.refused) refused."
   }
 }
