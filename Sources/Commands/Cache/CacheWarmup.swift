@@ -169,7 +169,7 @@ struct WarmupReport: TableRow {
   }
 
   var text: String {
-    let verb = isDryRun ? "Compared" : "Warmed"
+    let verb = isDryRun ? "Would warm" : "Warmed"
     let time = humanDuration(.nanoseconds(nanoseconds))
     return
       "\(verb) \(tally.scanned) rows, \(humanSize(bytes: Int64(tally.bytes))), in \(time) (\(rate) a second): "
