@@ -18,6 +18,17 @@ struct RaceField: Sendable {
   static let prefix = "race:"
   static let registry = "ironforge-race"
 
+  /// The keys of all races that are run, since they share the registry: `race:ID-ROW`.
+  static let keys = KeySpace(prefixes: [prefix]) { key in
+    let parts = key.text.dropFirst(prefix.utf8.count)
+    guard let dash = parts.lastIndex(of: "-"), let race = Identifier(parts[..<dash]),
+      let row = Int(parts[parts.index(after: dash)...])
+    else { return false }
+    return key.text == name(race, row)
+  }
+
+  static func name(_ race: Identifier, _ row: Int) -> String { "\(prefix)\(race)-\(row)" }
+
   var registryKey: String { "fence:{\(Self.registry)}" }
 
   var isOver: Bool { deadline.hasPassed || Task.isCancelled || course.shouldStop(judgement.report) }

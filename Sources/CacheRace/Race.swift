@@ -56,7 +56,7 @@ public struct Race: Sendable {
     settings.registry = RaceField.registry
     return RaceField(
       course: course, race: race,
-      keys: try (0..<course.rows).map { try CacheKey("\(RaceField.prefix)\(race)-\($0)") },
+      keys: try (0..<course.rows).map { try CacheKey(RaceField.name(race, $0)) },
       store: try FencedStore(settings), judgement: Judgement(rows: course.rows),
       deadline: .after(course.duration))
   }

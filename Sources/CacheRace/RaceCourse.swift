@@ -33,8 +33,10 @@ public struct RaceCourse: Sendable {
   public var deathRate = 0.05
   /// The pause between two losses of a key by Redis; nil for none.
   public var lossPause: Duration? = .milliseconds(4)
-  /// Whether the registry is lost too, now and then: what follows is a scan of the whole database.
-  public var losesRegistry = true
+  /// The share of losses that take the registry; what follows is a scan of the whole database.
+  public var registryLossRate = 0.005
+  /// The most keys of a server of Redis with which the registry is lost: beyond, readers would scan rather than race.
+  public static let registryLossKeysMax = 100_000
 
   /// A race with the defaults, without a standby.
   public init(
@@ -73,6 +75,8 @@ public struct RaceReport: Sendable, Hashable {
   public var deaths = 0
   /// Keys and registries that Redis lost.
   public var losses = 0
+  /// How many of them were registries.
+  public var registryLosses = 0
   /// Times that somebody vouched for the server.
   public var establishments = 0
   /// Calls of Redis that failed.

@@ -8,9 +8,6 @@ struct RaceLosses {
   private let pause: Duration
   private var redis: Reconnecting<any CommandRunner>
 
-  /// Losses of a key to one of the registry.
-  private static let keysPerRegistry = 200
-
   init(_ field: RaceField, pause: Duration) {
     self.field = field
     self.pause = pause
@@ -33,14 +30,28 @@ struct RaceLosses {
 
   private mutating func lose() throws {
     let key = field.keys[field.randomRow()]
+    let session = try redis.get()
+    let losesRegistry =
+      try Double.random(in: 0..<1) < field.course.registryLossRate && isSmall(session)
     let names: [String]
-    switch Int.random(in: 0..<Self.keysPerRegistry) {
-    case 0 where field.course.losesRegistry: names = [field.registryKey]
-    case 0..<80: names = [key.text]
-    case 80..<160: names = [key.sideKey]
+    switch Int.random(in: 0..<5) {
+    case _ where losesRegistry: names = [field.registryKey]
+    case 0, 1: names = [key.text]
+    case 2, 3: names = [key.sideKey]
     default: names = [key.text, key.sideKey]
     }
-    try redis.get().execute(Command([.text("DEL")] + names.map { .text($0) }), isIdempotent: true)
-    field.judgement.note { $0.losses += 1 }
+    try session.execute(Command([.text("DEL")] + names.map { .text($0) }), isIdempotent: true)
+    field.judgement.note { report in
+      report.losses += 1
+      if losesRegistry { report.registryLosses += 1 }
+    }
+  }
+
+  /// Whether every server is scanned in a moment.
+  private func isSmall(_ session: some CommandRunner) throws -> Bool {
+    try session.nodes().allSatisfy { node in
+      try node.session.execute(Command("DBSIZE"), isIdempotent: true).integer()
+        < RaceCourse.registryLossKeysMax
+    }
   }
 }

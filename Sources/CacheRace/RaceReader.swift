@@ -6,7 +6,7 @@ import Redis
 /// Reads rows through L2, takes its time between load and fill, and has every answer of L2 judged.
 struct RaceReader {
   private let field: RaceField
-  private let servers = TrustedServers(prefixes: [RaceField.prefix], registry: RaceField.registry)
+  private let servers = TrustedServers(RaceField.keys, registry: RaceField.registry)
   private var primary: Reconnecting<Postgres.Session>
   private var loader: Reconnecting<Postgres.Session>?
   private var redis: Reconnecting<any CommandRunner>
@@ -67,7 +67,7 @@ struct RaceReader {
 
   private mutating func establish(_ session: some CommandRunner) throws {
     let database = try primary.get()
-    let isDone = try field.store.establish(servers, in: session) {
+    let isDone = try field.store.establish(servers, in: session, isWanted: { !field.isOver }) {
       TransactionID(try database.query(RaceStatements.horizon())[0].decode(0, as: UInt64.self))
     }
     if isDone {

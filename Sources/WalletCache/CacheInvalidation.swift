@@ -42,7 +42,7 @@ public struct CacheInvalidation {
     return deleted
   }
 
-  /// Invalidates all keys of tables, and returns how many had a value.
+  /// Invalidates the keys of all rows of tables, and nothing else that is named alike, and returns how many had a value.
   ///
   /// - Parameter check: asked between parts; throws to end it.
   /// - Throws: `RedisError`; what `check` throws.
@@ -60,7 +60,7 @@ public struct CacheInvalidation {
     return deleted
   }
 
-  /// How many values tables have in Redis.
+  /// How many values rows of tables have in Redis.
   ///
   /// - Throws: `RedisError`; what `check` throws.
   public static func count(
@@ -81,19 +81,8 @@ public struct CacheInvalidation {
   ) throws {
     for node in try runner.nodes() {
       try node.session.scan(matching: pattern) { names in
-        try body(Array(Set(names.compactMap(key))))
+        try body(Array(Set(names.compactMap(CacheKey.owner).filter { CachedRow(key: $0.text) != nil })))
       }
-    }
-  }
-
-  /// The key whose value or side hash has this name; nil for a name that none of ours has.
-  private static func key(_ name: [UInt8]) -> CacheKey? {
-    guard var text = String(validating: name, as: UTF8.self)?[...] else { return nil }
-    if text.hasPrefix("fence:{"), text.hasSuffix("}") { text = text.dropFirst(7).dropLast() }
-    do {
-      return try CacheKey(String(text))
-    } catch {
-      return nil
     }
   }
 }

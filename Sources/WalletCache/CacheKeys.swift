@@ -18,7 +18,10 @@ public enum CachedTable: String, Sendable, CaseIterable {
   /// What the keys of all tables begin with, with the colon.
   public static let keyPrefixes = allCases.map { "\($0.keyPrefix):" }
 
-  /// The keys of all its rows, as SCAN wants them.
+  /// The keys of all rows. `user:sessions` and `user:42:cart` are none: they may be another program's.
+  public static let keys = KeySpace(prefixes: keyPrefixes) { CachedRow(key: $0.text) != nil }
+
+  /// What the keys of all its rows are like, as SCAN wants it; others are too.
   public var keyPattern: String { "\(keyPrefix):*" }
 }
 

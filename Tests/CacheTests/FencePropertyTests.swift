@@ -33,10 +33,10 @@ private actor Interleaving {
 
   private let session: Session
   private let store: FencedStore
-  private let servers = TrustedServers(prefixes: ["user:"])
+  private let servers = TrustedServers(.all(["user:"]))
   /// Another process.
   private let warmSession: Session
-  private let warmServers = TrustedServers(prefixes: ["user:"])
+  private let warmServers = TrustedServers(.all(["user:"]))
   private var isWarming = false
   private let keys: [CacheKey]
   private let omission: Omission

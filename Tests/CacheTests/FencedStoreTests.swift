@@ -10,7 +10,7 @@ import Testing
     try DatabaseSnapshot(text: text, isFromStandby: standby)
   }
 
-  private let servers = TrustedServers(prefixes: ["user:", "wallet:"])
+  private let servers = TrustedServers(.all(["user:", "wallet:"]))
 
   private func read(_ store: FencedStore, _ key: CacheKey, _ session: Session) throws -> StoreReading {
     try store.read(key, trusting: servers, in: session)

@@ -8,7 +8,7 @@ import TestSupport
 struct StoreBench {
   let store: FencedStore
   let session: Session
-  let servers = TrustedServers(prefixes: ["user:"])
+  let servers = TrustedServers(.all(["user:"]))
 
   init(_ server: PrivateRedis) throws {
     store = try FencedStore()
@@ -54,4 +54,9 @@ struct StoreBench {
   private func loaded(_ text: String, _ seen: String, _ standby: Bool) throws -> LoadedValue {
     LoadedValue(.text(text), snapshot: try DatabaseSnapshot(text: seen, isFromStandby: standby))
   }
+}
+
+extension KeySpace {
+  /// Every key with one of the prefixes.
+  static func all(_ prefixes: [String]) -> KeySpace { KeySpace(prefixes: prefixes) { _ in true } }
 }

@@ -83,7 +83,7 @@ private final class Row: Sendable {
       try proxy.map { try Endpoint(.tcp(host: "127.0.0.1", port: $0.port)) } ?? Endpoint(url: server.url)
     let redis = try Connection(endpoint, connectTimeout: timeout, commandTimeout: timeout)
     let cache = TieredCache(
-      l1: l1, store: store, redis: redis, servers: TrustedServers(prefixes: ["user:"]), horizon: row.horizon)
+      l1: l1, store: store, redis: redis, servers: TrustedServers(.all(["user:"])), horizon: row.horizon)
     #expect(try await cache.vouch())
     return World(cache: cache, store: store, redis: redis, key: try CacheKey("user:1"))
   }
@@ -103,7 +103,7 @@ private final class Row: Sendable {
       #expect(l1.statistics.count == 0)
       #expect(try await world.cache.value(of: world.key, load: row.load) == .text("0"))
       #expect(l1.statistics.count == 1)
-      world.cache.forget(world.key)
+      l1.remove(world.key.text)
       #expect(l1.statistics.count == 0)
       #expect(try await world.cache.value(of: world.key, load: row.load) == .text("0"))
       #expect(row.reads == 1)

@@ -154,6 +154,44 @@ import Testing
     }
   }
 
+  /// Each master of a cluster is asked once a connection, not all of them again because another refused.
+  @Test func eachServerThatRefusesIsAskedOnce() async throws {
+    try await withRedis { server in
+      let bench = try StoreBench(server)
+      try bench.session.execute("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info")
+      let masters = try (1...3).map { number in
+        let session = try Session(connecting: Endpoint(url: server.url))
+        try session.execute("AUTH", "app", "secret")
+        return Node(id: "\(number)", session: session)
+      }
+      for _ in 1...4 {
+        for master in masters { #expect(try bench.servers.askIdentity(of: master) == nil) }
+      }
+      let statistics = try bench.session.execute("INFO", "commandstats").text() ?? ""
+      let line = statistics.split(whereSeparator: \.isNewline).first { $0.hasPrefix("cmdstat_info:") }
+      #expect(line?.contains("rejected_calls=3,") == true, "\(line ?? "")")
+    }
+  }
+
+  @Test func whoNoLongerWantsItNeedNotWaitForTheScan() async throws {
+    try await withRedis { server in
+      let bench = try StoreBench(server)
+      // Some four steps.
+      try bench.session.execute(
+        "EVAL", "for n = 1, 4000 do redis.call('SET', 'user:' .. n, 'x') end", 0)
+      var steps = 0
+      let isDone = try bench.store.establish(bench.servers, in: bench.session) {
+        steps += 1
+        return steps <= 1
+      } horizon: {
+        throw TestFailure("it was not finished")
+      }
+      #expect(!isDone)
+      let left = try bench.session.execute("DBSIZE").integer()
+      #expect((1..<4000).contains(left))
+    }
+  }
+
   @Test func anOldServerIsRefused() throws {
     let info = "# Server\r\nredis_version:%\r\nrun_id:abc\r\n# Replication\r\nmaster_replid:def\r\n"
     func identity(_ version: String) throws -> String {

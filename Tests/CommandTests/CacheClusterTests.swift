@@ -18,7 +18,7 @@ struct CacheClusterTests {
   private func vouch(_ cluster: RedisCluster) async throws {
     let isTrusted = try await blocking {
       try FencedStore().establish(
-        TrustedServers(prefixes: CachedTable.keyPrefixes), in: cluster.cluster()
+        TrustedServers(CachedTable.keys), in: cluster.cluster()
       ) { TransactionID(3) }
     }
     guard isTrusted else { throw TestFailure("the cluster is not trusted") }

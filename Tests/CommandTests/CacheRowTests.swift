@@ -57,6 +57,40 @@ struct CacheRowTests {
     }
   }
 
+  /// Keys that are named like those of rows and are none.
+  @Test func othersKeysAreLeftAlone() async throws {
+    try await withCachedTown { town in
+      let others = ["user:1:cart", "user:sessions", "wallet:01a205f0-2c1b-7a6e-8a07-9d1f4d1fb8c1:log"]
+      for name in others { try await town.command("HSET", .text(name), "a", "1") }
+      let squatter = "user:01a205f0-2c1b-7a6e-8a07-9d1f4d1fb8c1"
+      try await town.command("SET", .text(squatter), "{}")
+      try await town.command("DEL", "fence:{ironforge}")
+      func left() async throws -> [String] {
+        var left: [String] = []
+        for name in others + [squatter] where try await town.command("EXISTS", .text(name)).integer() == 1 {
+          left.append(name)
+        }
+        return left
+      }
+      // It vouches for the server. How much it writes depends on the transactions of other tests.
+      let warmup = try await town.run("cache", "warmup", "--json")
+      #expect(try await town.command("HEXISTS", "fence:{ironforge}", "birth").integer() == 1, "\(warmup)")
+      #expect(try await left() == others)
+      try await town.command("SET", .text(squatter), "{}")
+      let ada = try await town.keyOfAda()
+      try await town.command("SET", .text(ada), "{}")
+      let count = try await town.run("cache", "invalidate", "--scope", "users", "--json")
+      #expect(count.exitCode == 0 && value("keys", in: count.stdout) == "2")
+      let done = try await town.run("cache", "invalidate", "--scope", "users", "--execute", "--json")
+      #expect(done.exitCode == 0 && value("deleted", in: done.stdout) == "2")
+      #expect(try await left() == others)
+      #expect(try await town.command("EXISTS", .text(ada)).integer() == 0)
+      // Named, it goes.
+      #expect(try await town.run("cache", "invalidate", "user:sessions").exitCode == 0)
+      #expect(try await left() == others.filter { $0 != "user:sessions" })
+    }
+  }
+
   @Test func aKeyThatIsNoneIsRefused() async throws {
     try await withCachedTown { town in
       for text in ["ada@example.com", "user:", "user:1", "purse:00000000-0000-7000-8000-000000000001"] {

@@ -62,7 +62,7 @@ func withCachedTown<R: Sendable>(
     let endpoint = try Endpoint(url: redis.url)
     let isTrusted = try await blocking {
       try FencedStore().establish(
-        TrustedServers(prefixes: CachedTable.keyPrefixes), in: Session(connecting: endpoint)
+        TrustedServers(CachedTable.keys), in: Session(connecting: endpoint)
       ) { TransactionID(3) }
     }
     guard isTrusted else { throw TestFailure("Redis is not trusted") }

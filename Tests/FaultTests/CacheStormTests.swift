@@ -31,7 +31,7 @@ import WalletCache
   /// Vouches for the server with an early horizon: transactions of other tests would put filling off.
   private static func vouch(_ cached: CachedTown) async throws {
     let isTrusted = try await cached.ask { session in
-      try FencedStore().establish(TrustedServers(prefixes: CachedTable.keyPrefixes), in: session) {
+      try FencedStore().establish(TrustedServers(CachedTable.keys), in: session) {
         TransactionID(3)
       }
     }

@@ -27,6 +27,17 @@ public struct CacheKey: Sendable, Hashable, CustomStringConvertible {
   /// The hash beside the value that holds its fences and its lease. The braces put it into the value's slot.
   public var sideKey: String { "fence:{\(text)}" }
 
+  /// The key whose value or side hash has this name in Redis; nil where no key has.
+  public static func owner(of name: [UInt8]) -> CacheKey? {
+    guard var text = String(validating: name, as: UTF8.self)?[...] else { return nil }
+    if text.hasPrefix("fence:{"), text.hasSuffix("}") { text = text.dropFirst(7).dropLast() }
+    do {
+      return try CacheKey(String(text))
+    } catch {
+      return nil
+    }
+  }
+
   public var description: String { text }
 
   /// By bytes, as Redis compares them.

@@ -6,30 +6,48 @@ public struct Establishment: Sendable {
   let node: String
   let identity: String
   let birth: String
-  var cursor: String?
-  var steps = 0
+  private var scan = KeyScan()
+  private var hasLeft = false
   /// Whether the values of doubtful origin are gone, so that it can be finished.
-  public var isScrubbed: Bool { cursor == nil }
+  public var isScrubbed: Bool { hasLeft || scan.isOver }
+
+  init(node: String, identity: String, birth: String) {
+    self.node = node
+    self.identity = identity
+    self.birth = birth
+  }
+
+  /// The next keys of the server; none where it is gone.
+  fileprivate mutating func next(in node: Node?) throws -> [[UInt8]] {
+    guard let node else {
+      // It has left the cluster, and `finish` will find that too.
+      hasLeft = true
+      return []
+    }
+    return try scan.next(in: node.session)
+  }
 }
 
 /// Vouching for servers that have restarted, been promoted, or lost their registry.
 extension FencedStore {
-  /// Keys that one step of a scrub looks at.
-  private static let scanCount = 1000
-  /// Steps of one scrub, for ten billion keys: a bound for a loop whose end the server decides.
-  private static let scanStepsMax = 10_000_000
-
-  /// Makes every server behind the runner trusted, unless it is: deletes the values and side hashes of the prefixes, and
+  /// Makes every server behind the runner trusted, unless it is: deletes the values and side hashes of the cache's keys, and
   /// records in the registry up to which transaction fences may have been lost. Until those are over, nothing is filled.
   ///
-  /// - Parameter horizon: a transaction id that the primary database assigns now: `select pg_current_xact_id()`.
-  /// - Returns: whether all servers are trusted now; no, where INFO is not allowed, or a server was replaced meanwhile.
+  /// - Parameters:
+  ///   - isWanted: asked between the steps, of which there is one for a thousand keys of Redis.
+  ///   - horizon: a transaction id that the primary database assigns now: `select pg_current_xact_id()`.
+  /// - Returns: whether all servers are trusted now; no, where INFO is not allowed, a server was replaced meanwhile, or it is
+  ///   no longer wanted.
   /// - Throws: `RedisError`; what `horizon` throws.
   public func establish(
-    _ servers: TrustedServers, in runner: some CommandRunner, horizon: () throws -> TransactionID
+    _ servers: TrustedServers, in runner: some CommandRunner, isWanted: () -> Bool = { true },
+    horizon: () throws -> TransactionID
   ) throws -> Bool {
     for var step in try beginEstablishing(servers, in: runner) {
-      while !step.isScrubbed { try scrub(&step, servers, in: runner) }
+      while !step.isScrubbed {
+        guard isWanted() else { return false }
+        try scrub(&step, servers, in: runner)
+      }
       guard try finish(step, horizon: horizon(), servers, in: runner) else { return false }
     }
     return try trustsAll(servers, in: runner)
@@ -56,7 +74,7 @@ extension FencedStore {
         Command("HSETNX", .text(registryKey), "birth", .text(newToken())), isIdempotent: true)
       let birth = try runner.execute(Command("HGET", .text(registryKey), "birth"), isIdempotent: true)
       guard let birth = try birth.text() else { continue }
-      begun.append(Establishment(node: node.id, identity: identity, birth: birth, cursor: "0"))
+      begun.append(Establishment(node: node.id, identity: identity, birth: birth))
     }
     return begun
   }
@@ -67,24 +85,12 @@ extension FencedStore {
   public func scrub(
     _ step: inout Establishment, _ servers: TrustedServers, in runner: some CommandRunner
   ) throws {
-    step.steps += 1
-    guard step.steps <= Self.scanStepsMax else {
-      throw RedisError.unexpectedReply(expected: "an end of SCAN", got: "\(step.steps) parts")
-    }
-    guard let cursor = step.cursor else { return }
-    guard let node = try runner.nodes().first(where: { $0.id == step.node }) else {
-      // It has left the cluster, and `finish` will find that too.
-      step.cursor = nil
-      return
-    }
-    let reply = try node.session.execute(
-      Command("SCAN", .text(cursor), "COUNT", .integer(Self.scanCount)), isIdempotent: true)
-    guard let parts = try reply.array(), parts.count == 2, let next = try parts[0].text() else {
-      throw RedisError.unexpectedReply(expected: "a cursor and keys", got: "others")
-    }
+    let node = try runner.nodes().first { $0.id == step.node }
+    let names = try step.next(in: node)
+    guard let node else { return }
     // A value goes with its side hash and the reverse: a fill by a lease out of the dump might otherwise put a value behind
     // the cursor while the side hash is still before it.
-    let keys = Set(try (parts[1].array() ?? []).compactMap { valueKey(try $0.bytes(), servers.prefixes) })
+    let keys = Set(names.compactMap(CacheKey.owner).filter(servers.keys.contains))
     let commands = keys.map { Command("UNLINK", .text($0.text), .text($0.sideKey)) }
     try node.session.pipeline(commands, isIdempotent: true) { _, reply in
       // A slot that has moved away is another node's business.
@@ -92,7 +98,6 @@ extension FencedStore {
         throw RedisError.server(error)
       }
     }
-    step.cursor = next == "0" ? nil : next
   }
 
   /// Records that a server is trusted again.
@@ -115,14 +120,5 @@ extension FencedStore {
       isIdempotent: true)
     guard try reply.integer() == 1 else { return false }
     return try servers.verify(node, in: runner)
-  }
-
-  /// The key whose value or side hash this is; nil for a key of others.
-  private func valueKey(_ bytes: [UInt8]?, _ prefixes: [String]) -> CacheKey? {
-    guard let bytes, var text = String(validating: bytes, as: UTF8.self)?[...] else { return nil }
-    if text.hasPrefix("fence:{"), text.hasSuffix("}") { text = text.dropFirst(7).dropLast() }
-    guard prefixes.contains(where: { text.hasPrefix($0) }) else { return nil }
-    // What is no key for us was never written by us.
-    return (try? CacheKey(String(text)))
   }
 }

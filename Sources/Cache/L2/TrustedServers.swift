@@ -26,8 +26,8 @@ public final class TrustedServers: Sendable {
     var refusal: RedisError?
   }
 
-  /// What the keys begin with, with the colon.
-  public let prefixes: [String]
+  /// The keys that are read and filled over these connections.
+  let keys: KeySpace
   let registryKey: String
   private let state = Mutex(State())
 
@@ -37,14 +37,10 @@ public final class TrustedServers: Sendable {
   /// None yet.
   ///
   /// - Parameters:
-  ///   - prefixes: what the keys begin with that are read and filled over these connections: `user:`. Vouching for a
-  ///     server deletes the values of these.
+  ///   - keys: those that are read and filled over these connections. Vouching for a server deletes the values of these.
   ///   - registry: that of the store's settings.
-  public init(prefixes: [String], registry: String = StoreSettings().registry) {
-    precondition(
-      !prefixes.isEmpty && prefixes.allSatisfy { $0.hasSuffix(":") && $0.utf8.count > 1 },
-      "prefixes are like \"user:\", not \(prefixes)")
-    self.prefixes = prefixes
+  public init(_ keys: KeySpace, registry: String = StoreSettings().registry) {
+    self.keys = keys
     registryKey = Registry.key(registry)
   }
 
@@ -101,7 +97,7 @@ public final class TrustedServers: Sendable {
     return true
   }
 
-  func homeFields(of node: Node) -> [String] { prefixes.map { Registry.homeField(node.id, $0) } }
+  func homeFields(of node: Node) -> [String] { keys.prefixes.map { Registry.homeField(node.id, $0) } }
 
   /// Which process the server is and which history of data it follows: `run_id` changes with a restart, `master_replid`
   /// with a promotion. Nil where the user may not ask.
@@ -115,7 +111,10 @@ public final class TrustedServers: Sendable {
       return try Self.identity(info: info)
     } catch RedisError.server(let error) where error.code == "NOPERM" {
       state.withLock { state in
-        state.refused = [Link(node)]
+        // Of this session, connections before this one are gone; other masters' stay.
+        let refusing = Link(node)
+        state.refused = state.refused.filter { $0.session != refusing.session }
+        state.refused.insert(refusing)
         state.refusal = .server(error)
       }
       return nil

@@ -88,11 +88,6 @@ public final class TieredCache: Sendable {
     return try await readThrough(key, load)
   }
 
-  /// Forgets a key in this process.
-  public func forget(_ key: CacheKey) {
-    l1?.remove(key.text)
-  }
-
   private func readThrough(_ key: CacheKey, _ load: @escaping Load) async throws -> CachedValue {
     for look in 0..<Self.looks {
       let ticket = l1?.ticket(for: key.text)

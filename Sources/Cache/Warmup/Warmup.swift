@@ -17,7 +17,7 @@ import Synchronization
 public final class Warmup: Sendable {
   private let plan: WarmupPlan
   private let store: FencedStore
-  private let prefixes: [String]
+  private let keys: KeySpace
   private let shouldStop: @Sendable () -> Bool
   private let turn: Mutex<Turn>
   private let tally = Mutex(WarmupTally())
@@ -44,16 +44,16 @@ public final class Warmup: Sendable {
   private static let settlingMax = Duration.seconds(5)
 
   /// - Parameters:
-  ///   - prefixes: what the keys of the source begin with, with the colon.
+  ///   - keys: those of the source.
   ///   - source: not to be used by anybody else meanwhile.
   ///   - shouldStop: asked before each chunk; the chunks under way are finished.
   public init(
-    _ plan: WarmupPlan, store: FencedStore, prefixes: [String], source: sending any WarmSource,
+    _ plan: WarmupPlan, store: FencedStore, keys: KeySpace, source: sending any WarmSource,
     shouldStop: @escaping @Sendable () -> Bool
   ) {
     self.plan = plan
     self.store = store
-    self.prefixes = prefixes
+    self.keys = keys
     self.shouldStop = shouldStop
     turn = Mutex(Turn(source: source))
   }
@@ -81,7 +81,7 @@ public final class Warmup: Sendable {
   // MARK: A lane
 
   private func runLane(_ runner: any CommandRunner, _ onProgress: (WarmupTally) -> Void) throws {
-    let servers = TrustedServers(prefixes: prefixes)
+    let servers = TrustedServers(keys)
     do {
       while let sum = try warmNext(runner, servers) {
         onProgress(

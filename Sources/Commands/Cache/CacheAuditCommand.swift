@@ -175,7 +175,6 @@ extension AuditFinding.Cause {
       "the cache remembers that there was no such row, and a program that does not fence has made it"
     case .rowDeleted:
       "the row was deleted by a program that does not fence; `ironforge cache invalidate KEY` takes it out"
-    case .foreignKey: "no row can have this key; another program has written it"
     case .foreignType: "it holds something else than a value; another program has written it"
     case .invalidated: "a write took the value away, and nobody has read it since"
     case .notFilled: "nobody has read it, or its life was over; `ironforge cache warmup` fills it"

@@ -72,7 +72,7 @@ struct CacheGet: ConcurrentCommand {
     let store = try context.fencedStore()
     let connection = try context.redisConnections(1)[0]
     let cache = TieredCache(
-      l1: l1, store: store, redis: connection, servers: TrustedServers(prefixes: CachedTable.keyPrefixes)
+      l1: l1, store: store, redis: connection, servers: TrustedServers(CachedTable.keys)
     ) {
       try context.openSession().newTransaction().id
     }

@@ -57,6 +57,20 @@ struct CacheRaceCommand: ConcurrentCommand {
     try context.output.render(RaceReportView(report: report))
     if report.stale > 0 { throw ExitCode(.found) }
     try context.signals.check()
+    if report.hits == 0 { throw Self.nothingProved(report) }
+  }
+
+  /// Without a hit there was nothing that could have been stale.
+  private static func nothingProved(_ report: RaceReport) -> SimpleFailure {
+    SimpleFailure(
+      .unexpected, code: "race_without_hits",
+      message: "Redis answered none of \(report.reads) reads, so the race proves nothing",
+      hint: report.fills > 0
+        ? "race longer, or look whether Redis has memory left: what was filled was gone when it was read"
+        : report.refusals > 0
+          ? "end the long transactions (pg_stat_activity, pg_prepared_xacts), which keep values out of the cache while "
+            + "they last, and race again"
+          : "race longer: vouching for a Redis with many keys takes a while before anything is filled")
   }
 }
 

@@ -79,7 +79,7 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
       try context.openSession(as: "ironforge cache warmup")
     }
     let warmup = Warmup(
-      plan, store: try context.fencedStore(), prefixes: CachedTable.keyPrefixes, source: source,
+      plan, store: try context.fencedStore(), keys: CachedTable.keys, source: source,
       shouldStop: { signals.received != nil })
     let progress = context.progress(dryRun ? "comparing" : "warming", total: try total(context))
     let start = monotonicNanoseconds()

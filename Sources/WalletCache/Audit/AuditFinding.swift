@@ -20,8 +20,6 @@ public struct AuditFinding: Sendable, Hashable {
     case rowCreated = "row_created"
     /// The row was deleted by a program that does not fence.
     case rowDeleted = "row_deleted"
-    /// The key is no key of a row.
-    case foreignKey = "foreign_key"
     /// The key holds something else than a value.
     case foreignType = "foreign_type"
     /// A write has taken the value away, and nobody has read it since.
@@ -47,7 +45,8 @@ public struct AuditTally: Sendable {
   /// The most findings that are kept; the rest is counted.
   public static let findingsMax = 100
 
-  /// Keys that were compared.
+  /// Comparisons of a key with a row that counted: once for each row, or value without one. While Redis resizes its table
+  /// SCAN may hand out a value twice; one that is fresh then counts twice here, one that is not once.
   public internal(set) var checked = 0
   /// Values that are what the rows say.
   public internal(set) var fresh = 0
@@ -56,10 +55,22 @@ public struct AuditTally: Sendable {
   /// The first of them, those that are stale before those that are missing.
   public internal(set) var findings: [AuditFinding] = []
 
+  /// Keys of Redis that something is held against, so that one that SCAN repeats counts once. Bounded, at some 10 MB: beyond it
+  /// repetitions count.
+  private var found: Set<String> = []
+  private static let foundMax = 100_000
+
   /// How many findings are not listed.
   public var unlisted: Int { counts.values.reduce(0, +) - findings.count }
 
-  mutating func add(_ finding: AuditFinding) {
+  /// - Parameter isRepeatable: whether the key came out of a scan of Redis; a walk over rows gives each once.
+  mutating func add(_ finding: AuditFinding, isRepeatable: Bool) {
+    if isRepeatable, found.count < Self.foundMax {
+      guard found.insert(finding.key).inserted else { return }
+    } else if found.contains(finding.key) {
+      return
+    }
+    checked += 1
     counts[finding.kind, default: 0] += 1
     if findings.count < Self.findingsMax {
       findings.append(finding)

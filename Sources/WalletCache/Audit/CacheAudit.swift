@@ -119,7 +119,7 @@ public struct CacheAudit {
       for table in plan.tables {
         try node.session.scan(matching: table.keyPattern) { keys in
           try check()
-          try auditKeys(keys.compactMap(cached), withRow: plan.activeSince != nil)
+          try auditKeys(Set(keys.compactMap(cached)).sorted(), withRow: plan.activeSince != nil)
         }
       }
     }
@@ -143,10 +143,10 @@ public struct CacheAudit {
     }
   }
 
-  /// The text of a key that is in scope.
+  /// The text of a key that is in scope. What is named like `user:42:cart` or `user:sessions` is no row's, and nobody's business.
   private func cached(_ bytes: [UInt8]) -> String? {
     guard let text = String(validating: bytes, as: UTF8.self),
-      plan.tables.contains(where: { text.hasPrefix("\($0.keyPrefix):") })
+      let row = CachedRow(key: text), plan.tables.contains(row.table)
     else { return nil }
     return text
   }
@@ -154,6 +154,7 @@ public struct CacheAudit {
   private mutating func auditKeys(_ keys: [String], withRow: Bool) throws {
     for table in plan.tables {
       let ours = keys.filter { $0.hasPrefix("\(table.keyPrefix):") }
+      if ours.isEmpty { continue }
       let texts = try RowReader(session).rows(ours.compactMap { CachedRow(key: $0)?.id }, of: table).texts
       let found = Set(texts.map(\.key))
       try compare(withRow ? ours : ours.filter { !found.contains($0) }, texts, .values)
@@ -212,7 +213,8 @@ public struct CacheAudit {
         } else if !before.isSame(as: after) {
           unsettled.append(key)
         } else if side.counts(verdict) {
-          note(finding(key, after, verdict, outboxed.contains(key)))
+          tally.add(
+            finding(key, after, verdict, outboxed.contains(key)), isRepeatable: side == .values)
         }
       }
       open = unsettled
@@ -224,11 +226,6 @@ public struct CacheAudit {
   private mutating func note(fresh count: Int) {
     tally.checked += count
     tally.fresh += count
-  }
-
-  private mutating func note(_ finding: AuditFinding) {
-    tally.checked += 1
-    tally.add(finding)
   }
 
   /// Which of the keys wait in the outbox.
@@ -248,7 +245,7 @@ public struct CacheAudit {
       cause = entry.fences.isEmpty ? .notFilled : .invalidated
     case .orphaned:
       kind = .orphaned
-      cause = CachedRow(key: key) == nil ? .foreignKey : .rowDeleted
+      cause = .rowDeleted
     case .stale, .fresh, .nothing:
       kind = .stale
       cause = entry.value == .absent ? .rowCreated : .unfencedWrite
