@@ -184,7 +184,7 @@ private actor Interleaving {
     if horizon == nil {
       establishment?.horizon = omission == .horizon ? TransactionID(1) : model.horizon()
     } else if !step.isScrubbed {
-      if omission == .scrub { step.cursor = nil } else { try store.scrub(&step, servers, in: session) }
+      if omission == .scrub { step.scan = nil } else { try store.scrub(&step, servers, in: session) }
       establishment?.step = step
     } else if let bound = horizon.take() {
       if try store.finish(step, horizon: bound, servers, in: session) { outcome.established += 1 }

@@ -159,10 +159,10 @@ import Testing
     try await withRedis { server in
       let bench = try StoreBench(server)
       try bench.session.execute("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info")
-      let masters = try (1...3).map { number in
+      let masters = try (1...3).flatMap { _ in
         let session = try Session(connecting: Endpoint(url: server.url))
         try session.execute("AUTH", "app", "secret")
-        return Node(id: "\(number)", session: session)
+        return session.nodes()
       }
       for _ in 1...4 {
         for master in masters { #expect(try bench.servers.askIdentity(of: master) == nil) }

@@ -1,31 +1,15 @@
 import Primitives
 public import Redis
 
-/// Vouching for a server in steps, for a caller that does other things between them; see ``FencedStore/establish(_:in:horizon:)``.
+/// Vouching for a server in steps, for a caller that does other things between them; see ``FencedStore/establish(_:in:isWanted:horizon:)``.
 public struct Establishment: Sendable {
   let node: String
   let identity: String
   let birth: String
-  private var scan = KeyScan()
-  private var hasLeft = false
+  /// Nil once it is over.
+  var scan: KeyScan? = KeyScan()
   /// Whether the values of doubtful origin are gone, so that it can be finished.
-  public var isScrubbed: Bool { hasLeft || scan.isOver }
-
-  init(node: String, identity: String, birth: String) {
-    self.node = node
-    self.identity = identity
-    self.birth = birth
-  }
-
-  /// The next keys of the server; none where it is gone.
-  fileprivate mutating func next(in node: Node?) throws -> [[UInt8]] {
-    guard let node else {
-      // It has left the cluster, and `finish` will find that too.
-      hasLeft = true
-      return []
-    }
-    return try scan.next(in: node.session)
-  }
+  public var isScrubbed: Bool { scan == nil }
 }
 
 /// Vouching for servers that have restarted, been promoted, or lost their registry.
@@ -85,9 +69,13 @@ extension FencedStore {
   public func scrub(
     _ step: inout Establishment, _ servers: TrustedServers, in runner: some CommandRunner
   ) throws {
-    let node = try runner.nodes().first { $0.id == step.node }
-    let names = try step.next(in: node)
-    guard let node else { return }
+    guard var scan = step.scan else { return }
+    guard let node = try runner.nodes().first(where: { $0.id == step.node }) else {
+      // It has left the cluster, and `finish` will find that too.
+      step.scan = nil
+      return
+    }
+    let names = try scan.next(in: node.session)
     // A value goes with its side hash and the reverse: a fill by a lease out of the dump might otherwise put a value behind
     // the cursor while the side hash is still before it.
     let keys = Set(names.compactMap(CacheKey.owner).filter(servers.keys.contains))
@@ -98,6 +86,8 @@ extension FencedStore {
         throw RedisError.server(error)
       }
     }
+    // Not before they are gone: a step that failed is taken again.
+    step.scan = scan.isOver ? nil : scan
   }
 
   /// Records that a server is trusted again.

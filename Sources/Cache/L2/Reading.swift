@@ -18,7 +18,7 @@ public enum StoreReading: Sendable, Hashable {
   /// There is none, and somebody else loads it.
   case beingLoaded
   /// What is there may be older than it should be: the server has restarted, been replaced or lost its registry since
-  /// anybody vouched for its values. See ``FencedStore/establish(_:in:horizon:)``.
+  /// anybody vouched for its values. See ``FencedStore/establish(_:in:isWanted:horizon:)``.
   case untrusted
 }
 

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Redis loses what it acknowledged when it restarts from a dump or a replica is promoted, deletions too. So a value counts
 /// only while the server that holds it is the process, in the role, for which somebody has vouched in the registry since
-/// (``FencedStore/establish(_:in:horizon:)``). That is asked once a connection: a process does not change under one. For
+/// (``FencedStore/establish(_:in:isWanted:horizon:)``). That is asked once a connection: a process does not change under one. For
 /// one runner; another has another.
 public final class TrustedServers: Sendable {
   private struct Link: Hashable {

@@ -33,7 +33,7 @@ public enum WarmOutcome: Sendable, Hashable {
   case done(WarmCounts)
   /// Something was fenced, and nothing stored: the keys have to go by ``FencedStore/warm(_:timeToLive:trusting:in:load:)``.
   case overtaken
-  /// See ``FencedStore/establish(_:in:horizon:)``.
+  /// See ``FencedStore/establish(_:in:isWanted:horizon:)``.
   case untrusted
 }
 
