@@ -66,8 +66,8 @@ struct CacheClusterTests {
         #expect(result.exitCode == 0 && value("scanned", in: result.stdout) == "1201", "\(result.stderr)")
         let witness = (victim + 1) % 3
         guard case .tcp(let host, let port) = try cluster.endpoint(witness).address else {
-        throw TestFailure("a node of the cluster is reached over TCP")
-      }
+          throw TestFailure("a node of the cluster is reached over TCP")
+        }
         let after = try await town.run(
           "cache", "audit", "--all", "--scope", "users", "--fail-on", "stale,orphaned",
           env: ["IRONFORGE_REDIS_URL": "redis://\(host):\(port)", "IRONFORGE_REDIS_CLUSTER": "true"])
