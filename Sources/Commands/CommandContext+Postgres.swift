@@ -17,6 +17,35 @@ extension CommandContext {
     return try Session(connecting: ConnectionString(try configuration.database().value), options: options)
   }
 
+  /// What opens a session to the first of `database.replicas` that can be reached; each is given
+  /// `database.connect_timeout_secs`.
+  ///
+  /// - Throws: `ConfigurationFailure` where none is named. What it returns throws `replicas_unreachable`, and
+  ///   `PostgresError` where a replica answers and refuses.
+  func replicaConnector(as name: String? = nil) throws -> @Sendable () throws -> Session {
+    let database = try configuration().values.database
+    guard !database.replicas.isEmpty else { throw ConfigurationFailure.replicasNotConfigured }
+    let targets = try database.replicas.map { try ConnectionString($0) }
+    var named = SessionOptions(database)
+    if let name { named.applicationName = name }
+    let options = named
+    return {
+      var reasons: [String] = []
+      for target in targets {
+        do throws(PostgresError) {
+          return try Session(connecting: target, options: options)
+        } catch {
+          guard error.kind == .unreachable else { throw error }
+          reasons.append(error.message)
+        }
+      }
+      throw SimpleFailure(
+        .unreachable, code: "replicas_unreachable",
+        message: "none of database.replicas can be reached: \(reasons.joined(separator: "; "))",
+        hint: "start one of them, or leave out --from-replica", isRetryable: true)
+    }
+  }
+
   /// As `openSession()`; the first signal cancels the running statement instead of ending the process.
   func openCancellableSession(as name: String? = nil) throws -> Session {
     let session = try openSession(as: name)

@@ -21,7 +21,7 @@ public struct Configuration: Sendable, Equatable {
   public struct Database: Sendable, Equatable {
     /// libpq URI or keyword string; empty when no flag, variable or file names one.
     public var url = ""
-    /// Read-only servers, for reports that must see how replicas use their indexes.
+    /// Standbys: jobs heed their lag, and the cache may be loaded from them.
     public var replicas: [String] = []
     /// Open connections at once, of one process.
     public var maxConnections = 50

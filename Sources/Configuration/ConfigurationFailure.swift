@@ -35,6 +35,8 @@ public enum ConfigurationFailure: Failure, Equatable {
   case unreadable(path: String, reason: String)
   /// A command needs PostgreSQL and nothing says where it is.
   case databaseNotConfigured
+  /// A command is to read from a replica and none is named.
+  case replicasNotConfigured
   /// A command needs Redis and nothing says where it is.
   case redisNotConfigured
 
@@ -44,6 +46,7 @@ public enum ConfigurationFailure: Failure, Equatable {
     case .notFound: "config_not_found"
     case .unreadable: "config_unreadable"
     case .databaseNotConfigured: "database_not_configured"
+    case .replicasNotConfigured: "replicas_not_configured"
     case .redisNotConfigured: "redis_not_configured"
     }
   }
@@ -57,6 +60,7 @@ public enum ConfigurationFailure: Failure, Equatable {
     case .notFound(let path): return "the configuration file \(path) does not exist"
     case .unreadable(let path, let reason): return "the configuration file \(path) cannot be read: \(reason)"
     case .databaseNotConfigured: return "no PostgreSQL server is configured"
+    case .replicasNotConfigured: return "no replica of the PostgreSQL server is configured"
     case .redisNotConfigured: return "no Redis server is configured"
     }
   }
@@ -69,6 +73,8 @@ public enum ConfigurationFailure: Failure, Equatable {
     case .databaseNotConfigured:
       "start a private server with `ironforge sandbox up`, or name yours with --database-url,"
         + " IRONFORGE_DATABASE_URL or database.url in ironforge.toml"
+    case .replicasNotConfigured:
+      "name its standbys with IRONFORGE_DATABASE_REPLICAS or database.replicas in ironforge.toml, or leave out --from-replica"
     case .redisNotConfigured:
       "start a private server with `ironforge sandbox up`, or name yours with --redis-url,"
         + " IRONFORGE_REDIS_URL or redis.url in ironforge.toml"

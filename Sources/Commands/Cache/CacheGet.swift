@@ -20,8 +20,11 @@ struct CacheGet: ConcurrentCommand {
       With --watch it reads again every second, as a service does that runs for long: out of its own memory (tier l1), \
       which follows what changes in Redis and is never more than 1.5 seconds behind a write.
 
+      With --from-replica the row is loaded from the first of database.replicas that can be reached. It may lag: what it \
+      has not seen is shown as it has it, and not put into Redis.
+
       EXIT CODES: 0; 4 there is no such row; 64 the key is no key; 69 the database is away, and Redis has no answer; \
-      130 and 143 --watch was stopped.
+      78 --from-replica: none is configured, or it is no standby; 130 and 143 --watch was stopped.
 
       EXAMPLES:
         ironforge cache get user:01a205f0-2c1b-7a6e-8a07-9d1f4d1fb8c1
@@ -34,6 +37,9 @@ struct CacheGet: ConcurrentCommand {
 
   @Flag(help: "Again every second, until Ctrl-C.")
   var watch = false
+
+  @Flag(help: "Load from a replica instead of the primary.")
+  var fromReplica = false
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -66,9 +72,12 @@ struct CacheGet: ConcurrentCommand {
     let store: FencedStore
     let connection: Redis.Connection
     let l1: L1Cache?
+    /// Connects to where rows are loaded from, if not from the primary.
+    let replica: (@Sendable () throws -> Postgres.Session)?
   }
 
   private func reader(_ l1: L1Cache?, _ context: CommandContext) async throws -> Reader {
+    let replica = fromReplica ? try context.replicaConnector() : nil
     let store = try context.fencedStore()
     let connection = try context.redisConnections(1)[0]
     let cache = TieredCache(
@@ -82,18 +91,19 @@ struct CacheGet: ConcurrentCommand {
           "Redis is not trusted, so the database answers: its user may not say INFO, or it is being replaced")
       }
     }
-    return Reader(cache: cache, store: store, connection: connection, l1: l1)
+    return Reader(cache: cache, store: store, connection: connection, l1: l1, replica: replica)
   }
 
   private func read(
     _ row: CachedRow, through reader: Reader, _ context: CommandContext
   ) async throws -> CacheEntryView {
     let (cache, store, connection) = (reader.cache, reader.store, reader.connection)
+    let replica = reader.replica
     let isLoaded = Mutex(false)
     let hitsBefore = reader.l1?.statistics.hits
     let value = try await cache.value(of: row.key) {
       isLoaded.withLock { $0 = true }
-      return try RowReader(context.openSession()).load(row)
+      return try RowReader(replica?() ?? context.openSession(), isReplica: replica != nil).load(row)
     }
     let isRemembered = reader.l1?.statistics.hits != hitsBefore
     let tier: CacheTier = isLoaded.withLock { $0 } ? .database : isRemembered ? .l1 : .l2

@@ -18,10 +18,13 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
       read anew, and left to its next reader if it is busy still ("refused"). Values that stood there already live \
       anew ("fresh").
 
+      With --from-replica the rows are loaded from the first of database.replicas that can be reached. Redis refuses \
+      what it may not have seen yet: such rows are left to their next readers too.
+
       A stop and another run do no harm. The first SIGTERM or Ctrl-C finishes the chunk that is under way.
 
       EXIT CODES: 0 done; 3 more than half of the rows were refused; 69 PostgreSQL or Redis is away, and stayed away for some seconds; 75 another warmup of this \
-      database is at work; 130, 143 stopped.
+      database is at work; 78 a replica is asked for, and none is configured, or it is no standby; 130, 143 stopped.
 
       EXAMPLES:
         ironforge cache warmup --active-within 7d --quiet
@@ -44,6 +47,9 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
 
   @Option(help: ArgumentHelp("The most rows a second.", valueName: "n"))
   var rate: Int?
+
+  @Flag(help: "Load the rows from a replica instead of the primary.")
+  var fromReplica = false
 
   @Flag(help: "Compare and count, and write nothing.")
   var dryRun = false
@@ -75,8 +81,10 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
     plan.rate = rate
     plan.isDryRun = dryRun
     let activeSince = activeWithin.map { Timestamp.now().earlier(by: $0.duration) }
-    let source = RowSource(scope.tables, activeSince: activeSince) {
-      try context.openSession(as: "ironforge cache warmup")
+    let name = "ironforge cache warmup"
+    let replica = fromReplica ? try context.replicaConnector(as: name) : nil
+    let source = RowSource(scope.tables, activeSince: activeSince, replica: replica) {
+      try context.openSession(as: name)
     }
     let warmup = Warmup(
       plan, store: try context.fencedStore(), keys: CachedTable.keys, source: source,
@@ -111,9 +119,10 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
     try context.output.render(
       WarmupReport(tally: tally, nanoseconds: nanoseconds, isDryRun: dryRun), isSuccess: !dryRun && !isCold)
     guard isCold else { return }
+    let replica = fromReplica ? ", and the replica must have seen its end" : ""
     context.messages.warning(
       "\(tally.refused) of \(tally.scanned) rows were refused: a long transaction that writes cached rows, or any that is older "
-        + "than Redis' restart, must be over first; see pg_stat_activity, then run this again")
+        + "than Redis' restart, must be over first\(replica); see pg_stat_activity, then run this again")
     throw ExitCode(.partial)
   }
 

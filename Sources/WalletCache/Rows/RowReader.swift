@@ -20,15 +20,20 @@ public struct RowChunk: Sendable {
 /// `REPEATABLE READ` transaction; it costs no round trip more.
 public struct RowReader {
   private let session: Session
+  private let isReplica: Bool
 
   /// A reader on a session, which may be one of a standby.
-  public init(_ session: Session) {
+  ///
+  /// - Parameter isReplica: whether the server must be a standby. The transactions of another one, or of a standby that
+  ///   was promoted on its own, have numbers of their own, by which nothing can be told of fences.
+  public init(_ session: Session, isReplica: Bool = false) {
     self.session = session
+    self.isReplica = isReplica
   }
 
   /// One row, or its absence.
   ///
-  /// - Throws: `PostgresError`.
+  /// - Throws: `PostgresError`; `replica_not_standby`.
   public func load(_ row: CachedRow) throws -> LoadedValue {
     let chunk = try rows([row.id], of: row.table)
     return LoadedValue(chunk.texts.first.map { .text($0.text) } ?? .absent, snapshot: chunk.snapshot)
@@ -36,7 +41,7 @@ public struct RowReader {
 
   /// Rows by id. Those that do not exist are left out.
   ///
-  /// - Throws: `PostgresError`.
+  /// - Throws: as ``load(_:)``.
   public func rows(_ ids: [Identifier], of table: CachedTable) throws -> RowChunk {
     try read(table) { $0 == .users ? RowStatements.usersByID(ids) : RowStatements.walletsByID(ids) }
   }
@@ -47,7 +52,7 @@ public struct RowReader {
   ///   - start: nil for the beginning of the table.
   ///   - window: how many rows are looked at, 1 or more.
   ///   - activeSince: of those only the users who logged in after this moment, or their wallets.
-  /// - Throws: `PostgresError`.
+  /// - Throws: as ``load(_:)``.
   public func rows(
     of table: CachedTable, after start: Identifier?, window: Int, activeSince: Timestamp?
   ) throws -> RowChunk {
@@ -77,6 +82,7 @@ public struct RowReader {
       let results = try session.pipeline(statements)
       let snapshot = try DatabaseSnapshot(
         text: results[first][0].decode(0), isFromStandby: results[first][0].decode(1))
+      guard snapshot.isFromStandby || !isReplica else { throw Self.notStandby }
       var chunk = RowChunk(snapshot: snapshot)
       let rows = results[first + 1]
       if start != nil {
@@ -97,6 +103,11 @@ public struct RowReader {
       throw error
     }
   }
+
+  private static let notStandby = SimpleFailure(
+    .configuration, code: "replica_not_standby",
+    message: "a server of database.replicas is no standby: it does not follow the primary",
+    hint: "name standbys only; one that was promoted is the primary now, or no copy of it any more")
 
   private func appendUsers(_ rows: Rows, to texts: inout KeyedTexts) throws {
     for row in rows {

@@ -4,28 +4,32 @@ public import Primitives
 
 /// The rows of some tables, one table after the other, for a warmup.
 public final class RowSource: WarmSource {
-  private let connect: () throws -> Session
   private let activeSince: Timestamp?
-  private var session: Session?
+  private var primary: KeptSession
+  /// Where rows are loaded from, if not from the primary.
+  private var replica: KeptSession?
   /// The tables that are left, the current one first.
   private var tables: ArraySlice<CachedTable>
   private var position: Identifier?
 
   /// - Parameters:
   ///   - activeSince: only users who logged in after this moment, and their wallets; nil for all.
-  ///   - connect: opens a session; called again when one was lost.
+  ///   - replica: opens a session to a standby, to load the rows from.
+  ///   - primary: opens a session to the primary. Both are called again when a session was lost.
   public init(
-    _ tables: [CachedTable], activeSince: Timestamp?, connect: @escaping () throws -> Session
+    _ tables: [CachedTable], activeSince: Timestamp?, replica: (() throws -> Session)? = nil,
+    primary: @escaping () throws -> Session
   ) {
     self.tables = tables[...]
     self.activeSince = activeSince
-    self.connect = connect
+    self.replica = replica.map { KeptSession(connect: $0) }
+    self.primary = KeptSession(connect: primary)
   }
 
-  /// - Throws: `PostgresError`, and what `connect` throws.
+  /// - Throws: `PostgresError`, `replica_not_standby`, and what `replica` and `primary` throw.
   public func next(rowsMax: Int) throws -> WarmPart? {
     guard let table = tables.first else { return nil }
-    let chunk = try RowReader(live()).rows(
+    let chunk = try reader().rows(
       of: table, after: position, window: rowsMax, activeSince: activeSince)
     position = chunk.next
     if chunk.next == nil { tables.removeFirst() }
@@ -38,20 +42,34 @@ public final class RowSource: WarmSource {
     guard let table = rows.first?.table, rows.allSatisfy({ $0.table == table }) else {
       preconditionFailure("a chunk has rows, and all of one table")
     }
-    let chunk = try RowReader(live()).rows(rows.map(\.id), of: table)
+    let chunk = try reader().rows(rows.map(\.id), of: table)
     return WarmChunk(chunk.texts, snapshot: chunk.snapshot)
   }
 
   /// - Throws: as ``next(rowsMax:)``.
-  public func horizon() throws -> TransactionID { try live().newTransaction().id }
+  public func horizon() throws -> TransactionID { try primary.live().newTransaction().id }
 
   /// - Throws: as ``next(rowsMax:)``.
   public func snapshot() throws -> DatabaseSnapshot {
-    let row = try live().query(RowStatements.snapshot())[0]
+    let row = try loader().query(RowStatements.snapshot())[0]
     return try DatabaseSnapshot(text: row.decode(0), isFromStandby: row.decode(1))
   }
 
-  private func live() throws -> Session {
+  private func reader() throws -> RowReader { RowReader(try loader(), isReplica: replica != nil) }
+
+  private func loader() throws -> Session { try replica?.live() ?? primary.live() }
+}
+
+/// A session that is opened when it is first needed, and again when it was lost.
+private struct KeptSession {
+  let connect: () throws -> Session
+  private var session: Session?
+
+  init(connect: @escaping () throws -> Session) {
+    self.connect = connect
+  }
+
+  mutating func live() throws -> Session {
     if let session, session.isOpen { return session }
     let fresh = try connect()
     session = fresh
