@@ -39,7 +39,9 @@ struct CacheInvalidate: IronforgeCommand {
   }
 
   func run(in context: CommandContext) throws {
+    var seen: Set<CacheKey> = []
     let named = try keys.map { text throws(SimpleFailure) in try Self.key(text) }
+      .filter { seen.insert($0).inserted }
     let redis = try context.openRedis()
     let check = { try context.signals.check() }
     let registration = try context.signals.onStop {}
