@@ -211,6 +211,39 @@ private final class Row: Sendable {
     }
   }
 
+  /// Before a value ends, one of its readers has it loaded anew, and none of them waits for that.
+  @Test func aValueIsLoadedAnewBeforeItsEnd() async throws {
+    try await withRedis { server in
+      let row = Row(delay: .seconds(1))
+      var settings = StoreSettings()
+      settings.timeToLive = .seconds(10)
+      settings.jitter = 0
+      let cache = TieredCache(
+        l1: nil, store: try FencedStore(settings), redis: try Connection(Endpoint(url: server.url)),
+        servers: TrustedServers(.all(["user:"])), horizon: row.horizon)
+      #expect(try await cache.vouch())
+      // It learns how long a load takes.
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for number in 2...20 {
+          group.addTask { _ = try await cache.value(of: CacheKey("user:\(number)"), load: row.load) }
+        }
+        try await group.waitForAll()
+      }
+      let key = try CacheKey("user:1")
+      _ = try await cache.value(of: key, load: row.load)
+      let before = row.reads
+      let deadline = Deadline.after(.seconds(20))
+      while row.reads == before {
+        guard !deadline.hasPassed else { throw TestFailure("nobody loads it anew") }
+        let begin = monotonicNanoseconds()
+        _ = try await cache.value(of: key, load: row.load)
+        // Its reader would have waited for the load, had the value been gone.
+        #expect(monotonicNanoseconds() - begin < 750_000_000)
+        try await Task.sleep(for: .milliseconds(5))
+      }
+    }
+  }
+
   @Test func aSlowRedisCostsItsTimeoutOnce() async throws {
     try await withRedis { server in
       let row = Row()

@@ -174,12 +174,15 @@ import Testing
         let running = try await shop.start(Self.options + ["--max-lag", "1", "--max-rate", "400"])
         try await shop.wait(
           "select throttled_by = 'replica_lag' from ironforge.job_runs", timeout: .seconds(40))
-        let before = try await shop.counts()
-        try await Task.sleep(for: .seconds(1))
-        // Chunks that were in flight have ended; nothing else has moved.
-        let later = try await shop.counts()
-        try await Task.sleep(for: .seconds(1))
-        #expect(try await shop.counts() == later && before.count == 2)
+        // Chunks that were in flight end, and then nothing moves.
+        var (before, counts) = ([[String]](), try await shop.counts())
+        let deadline = Deadline.after(.seconds(30))
+        while counts != before, !deadline.hasPassed {
+          before = counts
+          try await Task.sleep(for: .seconds(2))
+          counts = try await shop.counts()
+        }
+        #expect(counts == before && counts.count == 2, "\(before), then \(counts)")
         #expect(try await shop.status("throttle_detail")?.contains("behind") == true)
         try await standby.sql("select pg_wal_replay_resume()", database: "postgres")
         try await shop.wait("select throttled_by is distinct from 'replica_lag' from ironforge.job_runs")

@@ -7,8 +7,6 @@ public func withStandby<R: Sendable>(
 ) async throws -> R {
   let directory = try TemporaryDirectory("standby")
   let data = directory.file("data")
-  // What is written between the copy and the standby's start must be kept for it.
-  let slot = "standby_\(UInt32.random(in: .min ... .max))"
   let programs = server.address.programs
   let options = settings.map { "echo \"\($0)\" >> '\(data)/postgresql.auto.conf'" }.joined(separator: "\n")
   // The servers run as another user than root.
@@ -22,11 +20,14 @@ public func withStandby<R: Sendable>(
       timeout: .seconds(90))
     guard result.exitCode == 0 else { throw TestFailure("standby: \(result.stderr) \(result.stdout)") }
   }
+  // What is written while the copy is made must still be there when it is streamed.
+  try await server.sql("alter system set wal_keep_size = '512MB'")
+  try await server.sql("select pg_reload_conf()")
   let stop = "as_server '\(programs)/pg_ctl' -D '\(data)' -m immediate stop"
   try await run(
     """
     [ "$(id -u)" != 0 ] || chown postgres '\(directory.path)'
-    as_server '\(programs)/pg_basebackup' -D '\(data)' -R -X stream -C -S '\(slot)' -c fast \\
+    as_server '\(programs)/pg_basebackup' -D '\(data)' -R -X stream -c fast \\
       -d '\(server.address.url(database: "postgres"))'
     \(options)
     as_server '\(programs)/pg_ctl' -D '\(data)' -w -t 60 -l '\(data)/log' \\
