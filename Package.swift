@@ -36,6 +36,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+    .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
     .systemLibrary(name: "CSpawn"),
     layer("Primitives"),
     layer("Wallet", ["Primitives"]),
@@ -49,7 +50,11 @@ let package = Package(
     layer("Batch", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
     layer("Jobs", ["Postgres", "Primitives"]),
+    layer("SQLSyntax", ["CPgQuery", "Primitives"]),
+    layer("Plans", ["Primitives"]),
+    layer("Workload", ["Plans", "SQLSyntax", "Postgres", "Primitives"]),
     layer("Indexes", ["Postgres", "Primitives"]),
+    layer("HTML"),
     layer("Configuration", ["Primitives"]),
     layer("Fixtures", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer(
@@ -81,6 +86,10 @@ let package = Package(
       ["Cache", "CacheRace", "ConnectionPool", "Migrations", "Postgres", "Redis", "Primitives"],
       data: ["Traces"]),
     tests("IndexesTests", ["Indexes", "Postgres", "Primitives"]),
+    tests("SQLSyntaxTests", ["SQLSyntax", "Primitives"]),
+    tests("PlansTests", ["Plans", "Primitives"]),
+    tests("WorkloadTests", ["Workload", "Plans", "Postgres"]),
+    tests("HTMLTests", ["HTML"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
     tests(
       "LedgerTests",

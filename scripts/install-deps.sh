@@ -19,6 +19,7 @@ missing_packages() {
   have pkg-config || echo pkg-config
   have_file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h || echo libpq-dev
   have_file /usr/include/hiredis/hiredis.h /usr/local/include/hiredis/hiredis.h || echo libhiredis-dev
+  have_file /usr/include/pg_query.h /usr/local/include/pg_query.h || echo libpg-query-dev
   [ -n "$(postgres_bin)" ] || echo postgresql
   have redis-server || echo redis-server
   # The tests talk to PostgreSQL through it.

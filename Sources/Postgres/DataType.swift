@@ -19,6 +19,7 @@ public struct DataType: Hashable, Sendable, CustomStringConvertible {
   public static let bytea = DataType(17, "bytea")
   public static let char = DataType(18, "\"char\"")
   public static let name = DataType(19, "name")
+  public static let json = DataType(114, "json")
   public static let int8 = DataType(20, "bigint")
   public static let int2 = DataType(21, "smallint")
   public static let int4 = DataType(23, "integer")

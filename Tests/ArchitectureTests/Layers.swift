@@ -26,6 +26,13 @@ struct Layers {
     "Migrations": ["Postgres", "Primitives"],
     // Knows no wallet: jobs on the ledger are made above it.
     "Jobs": ["Postgres", "Primitives"],
+    // PostgreSQL's grammar as a library; nobody else sees it.
+    "SQLSyntax": ["CPgQuery", "Primitives"],
+    // What EXPLAIN says, as values.
+    "Plans": ["Primitives"],
+    // The statements that a server runs, and their plans.
+    "Workload": ["Plans", "SQLSyntax", "Postgres", "Primitives"],
+    "HTML": [],
     // Indexes of any database: knows no wallet either.
     "Indexes": ["Postgres", "Primitives"],
     "Configuration": ["Primitives"],
