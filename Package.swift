@@ -10,8 +10,14 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-func layer(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+/// libpg_query's archive, by its name: the shared library would be one more to load at every start.
+let pgQueryArchive: [LinkerSetting] = [.linkedLibrary(":libpg_query.a")]
+
+func layer(
+  _ name: String, _ dependencies: [Target.Dependency] = [], linking: [LinkerSetting] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: linking)
 }
 
 func tests(
@@ -38,6 +44,7 @@ let package = Package(
     .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
     .systemLibrary(name: "CPgQuery", providers: [.apt(["libpg-query-dev"])]),
     .systemLibrary(name: "CSpawn"),
+    .systemLibrary(name: "CBuild"),
     layer("Primitives"),
     layer("Wallet", ["Primitives"]),
     layer("ConnectionPool", ["Primitives"]),
@@ -50,7 +57,7 @@ let package = Package(
     layer("Batch", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("Migrations", ["Postgres", "Primitives"]),
     layer("Jobs", ["Postgres", "Primitives"]),
-    layer("SQLSyntax", ["CPgQuery", "Primitives"]),
+    layer("SQLSyntax", ["CPgQuery", "Primitives"], linking: pgQueryArchive),
     layer("Plans", ["Primitives"]),
     layer("Workload", ["Plans", "SQLSyntax", "Postgres", "Primitives"]),
     layer("Indexes", ["Postgres", "Primitives"]),
@@ -67,8 +74,9 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Indexes",
-        "Jobs", "Ledger", "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives",
+        "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures",
+        "Indexes", "Jobs", "Ledger", "Migrations", "Redis", "SQLSyntax", "Sandbox", "Wallet", "WalletCache",
+        "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),

@@ -17,7 +17,7 @@ extension IronforgeCommand {
 public func runIronforge(_ arguments: [String]) -> Int32 {
   // Writes to a reader that has gone shall fail, not kill: what was being done must end in order.
   signal(SIGPIPE, SIG_IGN)
-  if arguments == ["--version"] { return printPlain(RootCommand.versionText) }
+  if arguments == ["--version"] { return printPlain(Version.text) }
   var command: any ParsableCommand
   do {
     command = try RootCommand.parseAsRoot(arguments)

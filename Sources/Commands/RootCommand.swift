@@ -2,8 +2,6 @@ import ArgumentParser
 
 /// The root of the command tree.
 struct RootCommand: ParsableCommand {
-  static let versionText = "ironforge 0.1.0"
-
   static let configuration = CommandConfiguration(
     commandName: "ironforge",
     abstract: "Run a wallet backend on PostgreSQL and Redis: move money, keep caches warm, tend indexes.",
@@ -14,7 +12,7 @@ struct RootCommand: ParsableCommand {
         ironforge config show
         ironforge config check --config /etc/ironforge/config.toml
       """,
-    version: versionText,
+    version: Version.text,
     subcommands: [
       TransferCommand.self, WalletCommand.self, UserCommand.self, CurrencyCommand.self, LedgerCommand.self,
       MigrateCommand.self, FixturesCommand.self, JobCommand.self, IndexCommand.self,

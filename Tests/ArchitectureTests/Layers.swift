@@ -40,9 +40,9 @@ struct Layers {
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Batch", "Bench", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures", "Indexes",
-      "Jobs", "Ledger", "Migrations", "Redis", "Sandbox", "Wallet", "WalletCache", "Postgres", "Primitives",
-      "ArgumentParser",
+      "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures",
+      "Indexes", "Jobs", "Ledger", "Migrations", "Redis", "SQLSyntax", "Sandbox", "Wallet", "WalletCache",
+      "Postgres", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],
   ])
