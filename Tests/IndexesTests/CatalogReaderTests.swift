@@ -176,8 +176,13 @@ import Testing
 
       try await server.restart(mode: .immediate)
       let crashed = try await readCatalog(server.url)
-      #expect(crashed.facts.since == nil)
-      #expect(Audit(crashed).report().trust.doubts.map(\.code) == ["statistics_unknown"])
+      // The database's own stats_reset is NULL now.
+      let reset = try await server.sql(
+        "select stats_reset is null from pg_stat_database where datname = 'ironforge'")
+      #expect(reset == [["t"]])
+      let since = try #require(crashed.facts.since)
+      #expect(since > catalog.facts.now && since < crashed.facts.now)
+      #expect(Audit(crashed).report().trust.doubts.map(\.code) == ["statistics_young"])
     }
   }
 

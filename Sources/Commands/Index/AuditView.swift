@@ -48,18 +48,44 @@ struct AuditView: Renderable {
     return [
       "server_version": .string(facts.serverVersion),
       "statistics": [
-        "since": .time(facts.since),
+        "since": .time(report.trust.since),
         "age_seconds": report.trust.age.map { .integer($0.components.seconds) } ?? .null,
         "trusted": .bool(report.trust.isTrusted),
         "doubts": .array(report.trust.doubts.map(Self.json)),
-        "replicas": .array(
-          report.trust.replicasUnheard.map { ["name": .string($0), "heard": false] }),
+        "ledger": .bool(report.usage?.hasLedger ?? false),
+        "lost_seconds": .integer(report.usage?.coverage?.lost.components.seconds ?? 0),
+        "gaps": .array((report.usage?.coverage?.gaps ?? []).map(Self.json)),
+        "replicas": .array(replicas),
         "tables_without_column_statistics": .integer(facts.tablesHidden),
         "tables_locked": .array(facts.tablesLocked.map(JSON.string)),
       ],
       "findings": .array(shown.map(Self.json)),
       "summary": .object(Finding.Kind.allCases.map { ($0.rawValue, .integer(Int64(count($0)))) }),
       "accepted": .integer(Int64(acceptedCount)),
+    ]
+  }
+
+  private var replicas: [JSON] {
+    let heard = zip(report.usage?.cluster.heard ?? [], report.usage?.servers ?? []).dropFirst()
+    let known: [JSON] = heard.map { observation, server in
+      [
+        "name": .string(observation.name), "heard": true, "reachable": true,
+        "since": .time(server.coveredFrom), "reason": nil,
+      ]
+    }
+    let unheard: [JSON] = report.trust.unheard.map { server in
+      [
+        "name": .string(server.name), "heard": false, "reachable": .bool(server.isForeign), "since": nil,
+        "reason": .string(server.reason),
+      ]
+    }
+    return known + unheard
+  }
+
+  private static func json(_ lost: (server: String, gap: UsageGap)) -> JSON {
+    [
+      "server": .string(lost.server), "from": .time(lost.gap.from), "to": .time(lost.gap.to),
+      "cause": .string(lost.gap.cause.rawValue),
     ]
   }
 
@@ -111,12 +137,15 @@ struct AuditView: Renderable {
     let kinds = Finding.Kind.allCases.filter { count($0) > 0 }.map { "\(count($0)) \($0.rawValue)" }
     let known = acceptedCount > 0 ? "; \(acceptedCount) more are accepted" : ""
     lines.append((kinds.isEmpty ? "No new findings" : kinds.joined(separator: ", ")) + known + ".")
-    let since = report.facts.since.map { "since \($0)" } ?? "since nobody knows when"
-    let age = report.trust.age.map { " (\(humanDuration($0)))" } ?? ""
-    lines.append("PostgreSQL \(report.facts.serverVersion) counts usage \(since)\(age).")
+    lines.append(usage)
     if !report.trust.isTrusted {
       lines.append("That proves nothing, so nothing is to be dropped without a review:")
       lines += report.trust.doubts.map { "  - \(terminalSafe($0.sentence))" }
+      lines += report.trust.unheard.map { "  - \(terminalSafe("\($0.name): \($0.reason)"))" }
+    }
+    if report.usage?.hasLedger == false {
+      lines.append(
+        "`ironforge index snapshot`, every hour from cron, remembers usage across resets and crashes.")
     }
     if report.facts.tablesHidden > 0 {
       lines.append(
@@ -124,6 +153,17 @@ struct AuditView: Renderable {
           + " for booleans only.")
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// Since when usage is known, and where.
+  private var usage: String {
+    let since = report.trust.since.map { "since \($0)" } ?? "since nobody knows when"
+    let age = report.trust.age.map { " (\(humanDuration($0)))" } ?? ""
+    let count = report.usage?.servers.count ?? 1
+    let servers = count == 1 ? "PostgreSQL \(report.facts.serverVersion)" : "\(count) servers"
+    let lost = report.usage?.coverage?.lost ?? .zero
+    let except = lost > .zero ? ", except for \(humanDuration(lost)) that were lost" : ""
+    return "Usage of \(servers) is known \(since)\(age)\(except)."
   }
 
   // MARK: CSV

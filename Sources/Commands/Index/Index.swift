@@ -9,9 +9,10 @@ struct IndexCommand: ParsableCommand {
     discussion: """
       EXAMPLES:
         ironforge index usage --table orders
+        ironforge index snapshot --quiet
         ironforge index audit
       """,
-    subcommands: [IndexUsageList.self, IndexAudit.self])
+    subcommands: [IndexUsageList.self, IndexSnapshot.self, IndexAudit.self])
 }
 
 /// Which tables a command about indexes looks at.

@@ -8,7 +8,9 @@ struct IndexUsageList: IronforgeCommand {
     commandName: "usage",
     abstract: "List how often each index was used since the statistics were reset, least used first.",
     discussion: """
-      Needs only pg_monitor. An index of a partition stands for itself; one without storage is left out.
+      Needs only pg_monitor. Sums over the server and all of database.replicas; one that gives no answer is named on
+      stderr, and its usage is missing. JSON has what the ledger of `index snapshot` knows of each server as well. An
+      index of a partition stands for itself; one without storage is left out.
 
       EXAMPLES:
         ironforge index usage
@@ -19,13 +21,35 @@ struct IndexUsageList: IronforgeCommand {
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func run(in context: CommandContext) throws {
-    let catalog = try CatalogReader(context.openCancellableSession()).read()
+    let session = try context.openCancellableSession()
+    let reader = try context.clusterReader(session)
+    let ledger = try reader.ledger()
+    let single = try CatalogReader(session).read()
+    let usage = try reader.usage(of: single, ledger: ledger)
+    try context.signals.check()
+    let catalog = single.with(usage)
     let names = try tables.selection.names(in: catalog)
     let rows = catalog.sortedIndexes
       .filter { !$0.isPartitioned && names.contains(catalog.tableName($0)) }
       .map { IndexUsageRow(table: catalog.tableName($0), index: $0) }
     try context.output.render(rows.sorted { $0.isUsedLess(than: $1) })
     warnOfLockedTables(catalog.facts, context.messages)
+    warnOfRepeated(usage.cluster, context.messages)
+    warnOfUnheard(usage.cluster.unheard, context.messages)
+  }
+}
+
+/// Says which entries of the configuration name the same server.
+func warnOfRepeated(_ cluster: Cluster, _ messages: Messages) {
+  for (name, other) in cluster.repeated {
+    messages.warning("\(name) of database.replicas is the same server as \(other); it counts once")
+  }
+}
+
+/// Says whose usage is missing.
+func warnOfUnheard(_ unheard: [Cluster.Unheard], _ messages: Messages) {
+  for server in unheard {
+    messages.warning("what \(server.name) reads is not known: \(server.reason)")
   }
 }
 
@@ -66,6 +90,14 @@ struct IndexUsageRow: TableRow {
       "indexname": .string(index.name.name), "idx_scan": .integer(index.usage.scans),
       "idx_tup_read": .integer(index.usage.tuplesRead), "idx_tup_fetch": .integer(index.usage.tuplesFetched),
       "size": .integer(index.sizeBytes), "last_idx_scan": .time(index.usage.lastScan),
+      "first_seen": .time(index.history?.firstSeen), "last_used": .time(index.history?.lastUsed),
+      "servers": .array(
+        (index.history?.servers ?? []).map { server in
+          [
+            "name": .string(server.name), "idx_scan": .integer(server.scans),
+            "last_used": .time(server.lastUsed),
+          ]
+        }),
     ]
   }
 }

@@ -86,6 +86,13 @@ public struct Catalog: Sendable {
     tree(of: index).reduce(IndexUsage()) { $0 + $1.usage }
   }
 
+  /// What the ledger remembers of an index and all that are attached below it.
+  func history(ofTree index: Index) -> IndexHistory? {
+    let histories = tree(of: index).map(\.history)
+    guard let first = histories.first ?? nil else { return nil }
+    return histories.dropFirst().reduce(first) { $0 + ($1 ?? IndexHistory()) }
+  }
+
   /// Bytes of an index and all that are attached below it.
   func sizeBytes(ofTree index: Index) -> Int64 {
     tree(of: index).reduce(0) { $0 + $1.sizeBytes }

@@ -17,7 +17,7 @@ public struct CatalogReader {
     return try session.transaction(.snapshot) {
       try session.query(IndexStatements.emptySearchPath())
       var facts = try readFacts()
-      facts.standbys = try session.query(IndexStatements.standbys()).map { row in try row.decode(0) }
+      facts.standbys = try session.query(UsageStatements.standbys()).map { row in try row.decode(0) }
       facts.tablesLocked = try session.query(IndexStatements.lockedTables()).map { row in try row.decode(0) }
       return Catalog(
         tables: try readTables(fewValues), indexes: try readIndexes(facts, abandoned),
@@ -115,13 +115,16 @@ public struct CatalogReader {
       index.statisticsTargets = details.targets[oid] ?? [:]
       index.usage = usage[oid] ?? IndexUsage()
       index.madeAt = details.madeAt[oid]
+      index.relfilenode = details.files[oid]?.number ?? 0
+      index.tuples = details.files[oid]?.tuples
       indexes.append(index)
     }
     return indexes
   }
 
-  /// What only a few indexes have.
+  /// What is read apart: most of it only a few indexes have.
   private struct Details {
+    var files: [UInt32: (number: Int64, tuples: Int64?)] = [:]
     var options: [UInt32: [Int16: String]] = [:]
     var targets: [UInt32: [Int16: Int32]] = [:]
     var nullsNotDistinct: Set<UInt32> = []
@@ -135,6 +138,9 @@ public struct CatalogReader {
       details.options[oid, default: [:]][number] = try row.decodeIfPresent(2)
       let target: Int32 = try row.decode(3)
       if target >= 0 { details.targets[oid, default: [:]][number] = target }
+    }
+    for row in try session.query(UsageStatements.storage()) {
+      details.files[try row.decode(0)] = (number: try row.decode(1), tuples: try row.decodeIfPresent(2))
     }
     if session.serverVersion >= 150_000 {
       for row in try session.query(IndexStatements.nullsNotDistinct()) {

@@ -14,10 +14,11 @@ public enum IndexStatements {
   /// For the test that counts them.
   public static let all = everywhere + since15 + since16
 
-  private static let everywhere = [
-    emptySearchPath, facts, standbys, lockedTables, tables, columns, fewValues, indexes, indexColumns,
-    foreignKeys, abandoned, usage, commitTimes,
-  ]
+  private static let everywhere =
+    [
+      emptySearchPath, facts, lockedTables, tables, columns, fewValues, indexes, indexColumns,
+      foreignKeys, abandoned, usage, commitTimes,
+    ] + UsageStatements.all + LedgerStatements.all
   private static let since15 = [nullsNotDistinct]
   private static let since16 = [lastScans, newPageUpdates]
 
@@ -45,7 +46,9 @@ public enum IndexStatements {
 
   static let facts = Statement(
     """
-    select d.datname::text, current_setting('server_version'), clock_timestamp(), d.stats_reset,
+    select d.datname::text, current_setting('server_version'), clock_timestamp(),
+      -- NULL after a crash: then all counters began anew, with those of the background writer.
+      coalesce(d.stats_reset, (select b.stats_reset from pg_stat_bgwriter b)),
       pg_is_in_recovery(), current_setting('track_counts')::boolean,
       current_setting('track_commit_timestamp')::boolean, pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
       (select count(*) from pg_class c
@@ -54,16 +57,6 @@ public enum IndexStatements {
     where d.datname = current_database()
     """,
     columns: [.text, .text, .timestamptz, .timestamptz, .bool, .bool, .bool, .bool, .int8])
-
-  /// A subscriber's indexes are not ours, and a base backup has none.
-  static let standbys = Statement(
-    """
-    select coalesce(nullif(r.application_name, ''), r.client_addr::text, 'a standby without a name')
-    from pg_stat_replication r
-    where r.state is distinct from 'backup'
-      and not exists (select from pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical')
-    order by 1
-    """, columns: [.text])
 
   static let lockedTables = Statement(
     """

@@ -50,7 +50,16 @@ public struct Index: Sendable {
   public var sizeBytes: Int64 = 0
   /// As `pg_get_indexdef` prints it with an empty search_path.
   public var definition = ""
+  /// Of one server, or of a cluster; see `Catalog.with`.
   public var usage = IndexUsage()
+  /// What the usage ledger remembers of it.
+  public var history: IndexHistory?
+  /// Its file in the tablespace's directory; 0 where it has none. It changes when the index is written anew.
+  public var relfilenode: Int64 = 0
+  /// Entries, as VACUUM, ANALYZE or the last build counted them; nil where none has.
+  public var tuples: Int64?
+  /// The fewest bytes per entry that the usage ledger has ever seen in this file of it; nil where it has seen none.
+  public var bestBytesPerTuple: Double?
   /// When its row of `pg_index` was written, which is never before it was made; known only to servers that track commit
   /// times.
   public var madeAt: Timestamp?
@@ -127,8 +136,8 @@ public struct IndexUsage: Sendable, Equatable {
 
   static func + (a: IndexUsage, b: IndexUsage) -> IndexUsage {
     IndexUsage(
-      scans: a.scans + b.scans, tuplesRead: a.tuplesRead + b.tuplesRead,
-      tuplesFetched: a.tuplesFetched + b.tuplesFetched,
+      scans: a.scans.addingClamped(b.scans), tuplesRead: a.tuplesRead.addingClamped(b.tuplesRead),
+      tuplesFetched: a.tuplesFetched.addingClamped(b.tuplesFetched),
       lastScan: [a.lastScan, b.lastScan].compactMap { $0 }.max())
   }
 }

@@ -6,7 +6,8 @@ public struct StatisticsFacts: Sendable {
   /// As `server_version` prints it.
   public var serverVersion = ""
   public var now: Timestamp
-  /// When the database's counters were last reset; nil after a crash, and before the first reset.
+  /// Since when the database's counters have been counting: their last reset, or the last crash of the server, or its
+  /// first start.
   public var since: Timestamp?
   /// Whether the server is a standby, whose counters are its own.
   public var isStandby = false

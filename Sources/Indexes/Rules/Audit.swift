@@ -3,12 +3,10 @@ internal import Primitives
 /// All rules over one catalog.
 public struct Audit {
   private let context: RuleContext
-  private let replicasConfigured: Int
 
-  /// - Parameter replicasConfigured: servers of `database.replicas`, whose usage is not known here.
-  public init(_ catalog: Catalog, thresholds: Thresholds = Thresholds(), replicasConfigured: Int = 0) {
-    context = RuleContext(catalog, thresholds)
-    self.replicasConfigured = replicasConfigured
+  /// - Parameter usage: what all servers of the cluster say; nil where only one was asked.
+  public init(_ catalog: Catalog, thresholds: Thresholds = Thresholds(), usage: ClusterUsage? = nil) {
+    context = RuleContext(usage.map { catalog.with($0) } ?? catalog, thresholds, usage)
   }
 
   /// What the audit found, in the order in which one wants to read it.
@@ -23,9 +21,9 @@ public struct Audit {
     findings += StaleStatisticsRule(context: context).apply()
     findings += WriteCostRule(context: context).apply()
     let trust = StatisticsTrust(
-      context.catalog.facts, ageMin: context.thresholds.statisticsAge, replicasConfigured: replicasConfigured)
+      context.catalog.facts, context.usage, ageMin: context.thresholds.statisticsAge)
     return IndexAuditReport(
-      facts: context.catalog.facts, trust: trust,
+      facts: context.catalog.facts, usage: context.usage, trust: trust,
       findings: findings.map { doubted($0, trust) }.sorted(by: isBefore))
   }
 
@@ -51,56 +49,9 @@ public struct Audit {
 /// What an audit found and how far it can be believed.
 public struct IndexAuditReport: Sendable {
   public let facts: StatisticsFacts
+  /// What all servers of the cluster say; nil where only one was asked.
+  public let usage: ClusterUsage?
   public let trust: StatisticsTrust
   /// Those to keep too.
   public var findings: [Finding]
-}
-
-/// Whether the usage counters prove that something is not used.
-public struct StatisticsTrust: Sendable {
-  /// For how long they have been counted; nil where nobody knows.
-  public let age: Duration?
-  /// Why they prove nothing; empty when they do.
-  public let doubts: [Reason]
-  /// Servers that may use an index, and were not asked.
-  public let replicasUnheard: [String]
-
-  public var isTrusted: Bool { doubts.isEmpty }
-
-  init(_ facts: StatisticsFacts, ageMin: Duration, replicasConfigured: Int) {
-    age = facts.since.map { facts.now - $0 }
-    replicasUnheard =
-      facts.standbys + (0..<replicasConfigured).map { "database.replicas[\($0)]" }
-    var doubts: [Reason] = []
-    if !facts.isCounting {
-      doubts.append(Reason("statistics_off", "track_counts is off: nothing is counted"))
-    }
-    if let age {
-      if age < ageMin {
-        let (days, daysMin) = (age.components.seconds / 86_400, ageMin.components.seconds / 86_400)
-        doubts.append(
-          Reason("statistics_young", "usage has been counted for \(days) days, less than \(daysMin)"))
-      }
-    } else {
-      doubts.append(
-        Reason(
-          "statistics_unknown",
-          "since when usage is counted is not known: stats_reset is NULL, as after a crash"))
-    }
-    if facts.isStandby {
-      doubts.append(
-        Reason("statistics_of_standby", "this server is a standby, which counts its own queries only"))
-    }
-    if !replicasUnheard.isEmpty {
-      doubts.append(
-        Reason(
-          "replica_unheard",
-          "\(replicasUnheard.joined(separator: ", ")) may use it, and was not asked"))
-    }
-    if !facts.seesAllStatistics {
-      doubts.append(
-        Reason("standbys_unknown", "standbys cannot be seen without pg_read_all_stats, which pg_monitor has"))
-    }
-    self.doubts = doubts
-  }
 }

@@ -121,7 +121,7 @@ struct RedundantRule {
   ) -> Finding {
     context.finding(
       kind, index, verdict, reasons,
-      context.evidence(of: catalog.usage(ofTree: index)) + [
+      context.evidence(index) + [
         ("definition", .string(index.definition)), ("survivor", .string(other.name.name)),
         ("survivor_definition", .string(other.definition)),
         ("survivor_idx_scan", .integer(catalog.usage(ofTree: other).scans)),

@@ -6,10 +6,13 @@ struct RuleContext {
   let thresholds: Thresholds
   let coverage: Coverage
   let ddl: IndexDDL
+  /// What the whole cluster says; nil where one server was asked.
+  let usage: ClusterUsage?
 
-  init(_ catalog: Catalog, _ thresholds: Thresholds) {
+  init(_ catalog: Catalog, _ thresholds: Thresholds, _ usage: ClusterUsage? = nil) {
     self.catalog = catalog
     self.thresholds = thresholds
+    self.usage = usage
     coverage = Coverage(catalog)
     ddl = IndexDDL(catalog: catalog)
   }
@@ -28,12 +31,30 @@ struct RuleContext {
       undoDDL: isDrop ? ddl.create(index) : nil)
   }
 
-  /// Usage of an index with all that are attached to it, as evidence.
-  func evidence(of usage: IndexUsage) -> [(key: String, value: JSON)] {
-    [
+  /// Usage of an index with all that are attached to it, as evidence: on the servers that were heard since their counters
+  /// began, and on each server as far as the ledger goes back.
+  func evidence(_ index: Index) -> [(key: String, value: JSON)] {
+    let usage = catalog.usage(ofTree: index)
+    var evidence: [(key: String, value: JSON)] = [
       ("idx_scan", .integer(usage.scans)), ("idx_tup_read", .integer(usage.tuplesRead)),
       ("idx_tup_fetch", .integer(usage.tuplesFetched)), ("last_idx_scan", .time(usage.lastScan)),
     ]
+    if let history = catalog.history(ofTree: index) {
+      evidence += [
+        ("first_seen", .time(history.firstSeen)), ("last_used", .time(history.lastUsed)),
+        (
+          "servers",
+          .array(
+            history.servers.map { server in
+              [
+                "name": .string(server.name), "idx_scan": .integer(server.scans),
+                "last_used": .time(server.lastUsed),
+              ]
+            })
+        ),
+      ]
+    }
+    return evidence
   }
 
   /// Tables that the rules about tables judge: a partition is judged with its root.

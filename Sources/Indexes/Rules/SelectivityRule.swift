@@ -37,7 +37,7 @@ struct SelectivityRule {
     }
     var finding = context.finding(
       .lowSelectivity, index, verdict, reasons,
-      context.evidence(of: usage) + [
+      context.evidence(index) + [
         ("column", .string(column.name)), ("distinct_values", .number(values)), ("rows", .integer(rows)),
         ("share_per_scan", share.map(JSON.number) ?? .null),
       ])

@@ -38,11 +38,26 @@ struct UnusedRule {
   /// Partitions' indexes are judged together, at their root.
   private func isSuspect(_ index: Index) -> Bool {
     guard index.parent == nil, index.isWhole else { return false }
-    return isNeverRead(index) || isHardlyRead(index)
+    return isNeverRead(index) || isHardlyRead(index) || idleSince(index) != nil
   }
 
+  /// Neither now nor as far back as the ledger goes, on any server. After a reset a scan can be known of without a count.
   private func isNeverRead(_ index: Index) -> Bool {
-    catalog.usage(ofTree: index).scans <= context.thresholds.scansUnused
+    let usage = catalog.usage(ofTree: index)
+    guard let history = catalog.history(ofTree: index) else {
+      return usage.scans <= context.thresholds.scansUnused
+    }
+    let scans = max(usage.scans, history.scans)
+    return scans <= context.thresholds.scansUnused && (scans > 0 || history.lastUsed == nil)
+  }
+
+  /// When it was last read, where that is long ago.
+  private func idleSince(_ index: Index) -> Timestamp? {
+    let age = context.thresholds.statisticsAge
+    guard let coverage = context.usage?.coverage, coverage.length >= age,
+      let lastUsed = catalog.history(ofTree: index)?.lastUsed
+    else { return nil }
+    return coverage.until - lastUsed >= age ? lastUsed : nil
   }
 
   private func isHardlyRead(_ index: Index) -> Bool {
@@ -116,7 +131,11 @@ struct UnusedRule {
     var reasons: [Reason] = []
     var verdict = Finding.Verdict.drop
     if isNeverRead(index) {
-      reasons.append(Reason("never_read", "no query has read it since the statistics began"))
+      reasons += neverRead
+    } else if let idleSince = idleSince(index) {
+      verdict = .review
+      reasons.append(
+        Reason("read_long_ago", "it was last read before \(idleSince); a yearly report may need it"))
     } else {
       verdict = .review
       reasons.append(
@@ -130,22 +149,58 @@ struct UnusedRule {
         Reason(
           "table_idle", "nobody has read or written the table since then, which says nothing of its index"))
     }
-    if let doubt = doubtOfAge(index) {
+    for doubt in [doubtOfAge(index), doubtOfHistory(index)].compactMap({ $0 }) {
       verdict = .review
       reasons.append(doubt)
     }
     return finding(index, verdict, reasons)
   }
 
+  /// That nobody has read it, since when, where, and what may have been missed.
+  private var neverRead: [Reason] {
+    guard let coverage = context.usage?.coverage, let count = context.usage?.servers.count else {
+      return [Reason("never_read", "no query has read it since the statistics began")]
+    }
+    let place = count == 1 ? "on the one server there is" : "on any of \(count) servers"
+    let read = Reason("never_read", "no query has read it \(place) since \(coverage.since)")
+    guard coverage.lost > .zero else { return [read] }
+    let causes = coverage.gaps.map { "\($0.server) (\($0.gap.cause.rawValue)) before \($0.gap.to)" }
+    let more = causes.count > 3 ? ", and \(causes.count - 3) more" : ""
+    return [
+      read,
+      Reason(
+        "usage_lost",
+        "at most \(coverage.lost.components.seconds / 60 + 1) min of that are not known: "
+          + causes.suffix(3).joined(separator: ", ") + more),
+    ]
+  }
+
   /// Whether the index has been there for as long as counters must be watched.
   private func doubtOfAge(_ index: Index) -> Reason? {
-    guard let madeAt = index.madeAt else {
+    let firstSeen = index.history?.firstSeen
+    guard let since = [index.madeAt, firstSeen].compactMap({ $0 }).min() else {
       return Reason(
         "index_age_unknown",
-        "PostgreSQL does not say when it was made (track_commit_timestamp is off): it may be new")
+        "it may be new: PostgreSQL does not say when it was made (track_commit_timestamp is off), and no"
+          + " `ironforge index snapshot` has seen it")
     }
-    guard catalog.facts.now - madeAt < context.thresholds.statisticsAge else { return nil }
-    return Reason("index_young", "it was made at \(madeAt): too short a time to tell")
+    guard catalog.facts.now - since < context.thresholds.statisticsAge else { return nil }
+    return Reason(
+      "index_young",
+      since == firstSeen
+        ? "it was first seen at \(since): too short a time to tell"
+        : "it was made at \(since): too short a time to tell")
+  }
+
+  /// Whether too much of what it was good for was lost when it was rebuilt.
+  private func doubtOfHistory(_ index: Index) -> Reason? {
+    guard let history = catalog.history(ofTree: index), let firstSeen = history.firstSeen,
+      history.lost > (catalog.facts.now - firstSeen) * UsageCoverage.lossMax
+    else { return nil }
+    return Reason(
+      "index_history_lost",
+      "its counters began anew, when it was rebuilt or reset: \(history.lost.components.seconds / 60) min are lost"
+    )
   }
 
   private func kept(_ index: Index, _ reasons: [Reason]) -> Finding {
@@ -156,7 +211,7 @@ struct UnusedRule {
     let table = whole(index)
     return context.finding(
       .unused, index, verdict, reasons,
-      context.evidence(of: catalog.usage(ofTree: index)) + [
+      context.evidence(index) + [
         ("writes", .integer(writes(index))), ("rows", table?.rows.map(JSON.integer) ?? .null),
         ("table_size_bytes", .integer(table?.sizeBytes ?? 0)),
         ("made_at", .time(index.madeAt)), ("definition", .string(index.definition)),
