@@ -83,12 +83,11 @@ create table ironforge.index_usage_days (
   scans          bigint not null,
   tuples_read    bigint not null,
   tuples_fetched bigint not null,
-  primary key (day, index_id, server_id)
+  primary key (index_id, day, server_id)
 );
 
 -- For the cascades.
 create index index_counters_server on ironforge.index_counters (server_id);
-create index index_usage_days_index on ironforge.index_usage_days (index_id);
 create index index_usage_days_server on ironforge.index_usage_days (server_id);
 
 -- An audit needs no more than pg_monitor.

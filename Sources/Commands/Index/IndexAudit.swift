@@ -61,7 +61,7 @@ struct IndexAudit: CronCommand {
     let accepted = try baseline.map { try Baseline(InputFile($0)) }
     let session = try context.openCancellableSession()
     let reader = try context.clusterReader(session)
-    let ledger = try reader.ledger()
+    let ledger = try reader.ledger { warnOfHiddenLedger(context.messages) }
     let catalog = try CatalogReader(session).read()
     let usage = try reader.usage(of: catalog, ledger: ledger)
     try context.signals.check()

@@ -91,14 +91,15 @@ struct SnapshotView: Renderable {
   var text: String {
     let count = snapshot.servers.count
     let place = count == 1 ? "1 server" : "\(count) servers"
+    guard let previous = snapshot.previous else {
+      return "Recorded \(snapshot.indexes) indexes on \(place) for the first time."
+    }
     let changes = [
       ("new", snapshot.created), ("gone", snapshot.removed), ("renamed", snapshot.renamed),
       ("rebuilt", snapshot.rebuilt),
     ].filter { $0.1 > 0 }.map { ", \($0.1) \($0.0)" }.joined()
-    let read =
-      snapshot.previous.map { "; \(snapshot.indexesRead) were read, \(snapshot.scans) scans, since \($0)" }
-      ?? "; the first snapshot"
-    return "Recorded \(snapshot.indexes) indexes on \(place)\(changes)\(read)."
+    return "Recorded \(snapshot.indexes) indexes on \(place)\(changes); \(snapshot.indexesRead) were read, "
+      + "\(snapshot.scans) scans, since \(previous)."
   }
 
   var csv: (header: [String], rows: [[String]]) {

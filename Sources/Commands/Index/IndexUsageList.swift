@@ -23,7 +23,7 @@ struct IndexUsageList: IronforgeCommand {
   func run(in context: CommandContext) throws {
     let session = try context.openCancellableSession()
     let reader = try context.clusterReader(session)
-    let ledger = try reader.ledger()
+    let ledger = try reader.ledger { warnOfHiddenLedger(context.messages) }
     let single = try CatalogReader(session).read()
     let usage = try reader.usage(of: single, ledger: ledger)
     try context.signals.check()
@@ -44,6 +44,11 @@ func warnOfRepeated(_ cluster: Cluster, _ messages: Messages) {
   for (name, other) in cluster.repeated {
     messages.warning("\(name) of database.replicas is the same server as \(other); it counts once")
   }
+}
+
+/// Says why a ledger counts for nothing.
+func warnOfHiddenLedger(_ messages: Messages) {
+  messages.warning("the usage ledger is left out: the role may not read it; pg_monitor may")
 }
 
 /// Says whose usage is missing.

@@ -38,22 +38,28 @@ public struct ClusterReader {
   /// Nil where there is none, or none that the role may read. To be called before the servers are asked: what they say
   /// must be later than what the ledger remembers.
   ///
+  /// - Parameter whenHidden: called where there is one that the role may not read.
   /// - Throws: `PostgresError`.
-  public func ledger() throws -> UsageLedger? {
+  public func ledger(whenHidden: () throws -> Void = {}) throws -> UsageLedger? {
     let store = UsageStore(primary)
-    guard try store.presence() == .readable else { return nil }
+    switch try store.presence() {
+    case .absent: return nil
+    case .hidden:
+      try whenHidden()
+      return nil
+    case .readable: break
+    }
     return try primary.transaction(.snapshot) { try store.load() }
   }
 
   /// Takes a snapshot and writes it into the ledger.
   ///
-  /// - Throws: `usage_ledger_missing`; `replica_foreign` where the configuration names a server that is no standby of the
+  /// - Throws: `usage_ledger_missing`; `insufficient_privilege`; `replica_foreign` where the configuration names a server that is no standby of the
   ///   primary; `snapshot_on_standby`; `usage_ledger_busy`; `PostgresError`. Then nothing is recorded.
   public func record() throws -> UsageSnapshot {
-    guard let ledger = try ledger() else {
+    guard let ledger = try ledger(whenHidden: { throw Self.hidden }) else {
       throw SimpleFailure(
-        .configuration, code: "usage_ledger_missing",
-        message: "this database has no usage ledger, or the role may not read it",
+        .configuration, code: "usage_ledger_missing", message: "this database has no usage ledger",
         hint: "apply the migrations first: ironforge migrate up")
     }
     let cluster = try read()
@@ -77,6 +83,11 @@ public struct ClusterReader {
     try UsageStore(primary).save(change, of: next)
     return UsageSnapshot(change, before: ledger, after: next, cluster: cluster, facts: catalog.facts)
   }
+
+  private static let hidden = SimpleFailure(
+    .privilege, code: "insufficient_privilege",
+    message: "the role may not read the usage ledger, ironforge.index_servers and its neighbours",
+    hint: "grant pg_monitor to the role; to take snapshots it must be able to write to them as well")
 
   private func read() throws -> Cluster {
     let server = try ServerReader(primary).read(as: name)

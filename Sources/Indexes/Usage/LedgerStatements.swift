@@ -144,7 +144,7 @@ enum LedgerStatements {
     select ($1::timestamptz at time zone 'UTC')::date, n.*
     from unnest($2::int8[], $3::int4[], $4::int8[], $5::int8[], $6::int8[])
       n (index_id, server_id, scans, tuples_read, tuples_fetched)
-    on conflict (day, index_id, server_id) do update set
+    on conflict (index_id, day, server_id) do update set
       scans = d.scans + excluded.scans, tuples_read = d.tuples_read + excluded.tuples_read,
       tuples_fetched = d.tuples_fetched + excluded.tuples_fetched
     """, parameters: [.timestamptz, .int8Array, .int4Array, .int8Array, .int8Array, .int8Array])
@@ -170,7 +170,7 @@ enum LedgerStatements {
       sum(o.tuples_read)::int8, sum(o.tuples_fetched)::int8
     from old o
     group by 1, 2, 3
-    on conflict (day, index_id, server_id) do update set
+    on conflict (index_id, day, server_id) do update set
       scans = d.scans + excluded.scans, tuples_read = d.tuples_read + excluded.tuples_read,
       tuples_fetched = d.tuples_fetched + excluded.tuples_fetched
     """, parameters: [.timestamptz])

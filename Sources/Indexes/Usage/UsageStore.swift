@@ -89,10 +89,10 @@ public struct UsageStore {
       try writeServers(change, ledger)
       try writeIndexes(change, ledger)
       try writeCounters(change, ledger)
-      try session.query(LedgerStatements.forgetDays(change.at))
       // Once a day is enough, and finds all months that are over for long.
-      let isNewDay = change.previous.map { $0.day != change.at.day } ?? false
-      if isNewDay { try session.query(LedgerStatements.rollUp(change.at)) }
+      guard change.previous.map({ $0.day != change.at.day }) ?? false else { return }
+      try session.query(LedgerStatements.forgetDays(change.at))
+      try session.query(LedgerStatements.rollUp(change.at))
     }
   }
 
