@@ -96,14 +96,15 @@ let package = Package(
     tests("IndexesTests", ["Indexes", "Postgres", "Primitives"]),
     tests("SQLSyntaxTests", ["SQLSyntax", "Primitives"]),
     tests("PlansTests", ["Plans", "Primitives"]),
-    tests("WorkloadTests", ["Workload", "Plans", "Postgres"]),
+    tests(
+      "WorkloadTests", ["Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"], data: ["Statements"]),
     tests("HTMLTests", ["HTML"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
     tests(
       "LedgerTests",
       [
         "Batch", "CacheRace", "Ledger", "Fixtures", "Indexes", "Jobs", "Migrations", "Postgres", "Primitives",
-        "Wallet", "WalletCache",
+        "Wallet", "WalletCache", "Workload",
       ]),
     tests("MigrationsTests", ["Migrations", "Postgres"]),
     tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),

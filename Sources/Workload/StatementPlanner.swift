@@ -1,7 +1,15 @@
 public import Plans
 public import Postgres
+internal import Primitives
 
 /// Asks the server for plans of statements, `$1` statements among them. Nothing is executed.
+///
+/// A plan of a statement with parameters is generic: made without values, as the server makes one for a prepared
+/// statement that is used often. It is the same way on all versions, `PREPARE` and `EXPLAIN EXECUTE` under
+/// `plan_cache_mode = force_generic_plan`: `EXPLAIN (GENERIC_PLAN)` of PostgreSQL 16 takes no types of parameters.
+///
+/// In a transaction of the caller everything happens behind a savepoint, and what fails does not end the transaction.
+/// Outside, a transaction is opened and rolled back. Each statement is bounded by the session's `statement_timeout`.
 public struct StatementPlanner {
   private let session: Session
 
@@ -11,35 +19,75 @@ public struct StatementPlanner {
 
   /// The plan of one statement, generic where it has parameters.
   ///
-  /// Inside a transaction a statement that cannot be planned ends it: use a savepoint there.
-  ///
-  /// - Throws: `PostgresError`, `PlanError`.
+  /// - Throws: as `prepare` and `PlannableStatement.plan`.
   public func plan(_ sql: String) throws -> Plan {
-    let isParameterized = try !session.describe(sql).parameters.isEmpty
-    if !isParameterized { return try explain("(format json) \(sql)") }
-    if session.serverVersion >= 160_000 { return try explain("(format json, generic_plan) \(sql)") }
-    try session.simple("set plan_cache_mode = force_generic_plan; prepare ironforge_plan as \(sql)")
-    defer { forget() }
-    let count = try session.describe(sql).parameters.count
-    let nulls = Array(repeating: "null", count: count).joined(separator: ", ")
-    return try explain("(format json) execute ironforge_plan(\(nulls))")
+    try prepare(sql).plan()
   }
 
-  private func explain(_ rest: String) throws -> Plan {
-    let rows = try session.query(Statement("explain \(rest)", columns: [.json])())
-    guard let row = rows.first else { throw PlanError("the server gave no plan") }
-    return try row.withBytes(0) { $0.map(Array.init) ?? [] }.withPlan()
-  }
-
-  private func forget() {
-    do throws(PostgresError) {
-      try session.simple("deallocate ironforge_plan; reset plan_cache_mode")
-    } catch {
-      // In a failed transaction both go with it; on a lost connection too.
+  /// Finds out how a statement can be planned. Nothing is left behind in the session.
+  ///
+  /// - Throws: `StatementNotExplainable` for what has no plan; `PostgresError` for what the server does not take, such as a
+  ///   table that is gone.
+  public func prepare(_ sql: String) throws -> PlannableStatement {
+    let statement = try NormalizedText(sql, serverVersion: session.serverVersion)
+    var search = ParameterSearch(statement) { [session] text, types in
+      do {
+        return .taken(try session.behindSavepoint { try session.describe(text, parameters: types) })
+      } catch let error as PostgresError {
+        guard case .server(let refusal) = error, !error.endsSession else { throw error }
+        return .refused(refusal)
+      }
     }
+    let found = try search.run()
+    return PlannableStatement(
+      session: session, text: found.text, types: found.types,
+      parameterCount: found.description.parameters.count)
   }
 }
 
-extension [UInt8] {
-  fileprivate func withPlan() throws(PlanError) -> Plan { try Plan(parsingJSON: self) }
+/// A statement that the server can plan, again and again: with other hypothetical indexes, say.
+public struct PlannableStatement {
+  private let session: Session
+  /// What is planned: the statement, with the places mended where `$1` cannot stand.
+  public let text: String
+  private let types: [DataType]
+  /// How many parameters it has; a plan of one that has any is generic.
+  public let parameterCount: Int
+
+  init(session: Session, text: String, types: [DataType], parameterCount: Int) {
+    self.session = session
+    self.text = text
+    self.types = types
+    self.parameterCount = parameterCount
+  }
+
+  /// The planner's estimate for the whole statement, in its units.
+  ///
+  /// - Throws: as `plan`.
+  public func cost() throws -> Double { try plan().root.totalCost }
+
+  /// Plans the statement anew.
+  ///
+  /// - Throws: `PostgresError`, `PlanError`.
+  public func plan() throws -> Plan {
+    guard parameterCount > 0 else { return try session.behindSavepoint { try explain(text) } }
+    // The server keeps a generic plan for as long as the statement is prepared, and does not notice a hypothetical
+    // index: so it is prepared for each plan.
+    let list = types.isEmpty ? "" : "(\(types.map(\.description).joined(separator: ", ")))"
+    let nulls = Array(repeating: "null", count: parameterCount).joined(separator: ", ")
+    return try session.inScratchTransaction(
+      setUp: "set local plan_cache_mode = force_generic_plan; prepare ironforge_plan\(list) as \(text)",
+      tearDown: "deallocate ironforge_plan"
+    ) {
+      try explain("execute ironforge_plan(\(nulls))")
+    }
+  }
+
+  private func explain(_ sql: String) throws -> Plan {
+    let statement = Statement(Self.explanation + sql, columns: [.json])
+    guard let row = try session.query(statement()).first else { throw PlanError("the server gave no plan") }
+    return try Plan(parsingJSON: row.withBytes(0) { $0.map(Array.init) ?? [] })
+  }
+
+  private static let explanation = "explain (format json) "
 }

@@ -9,6 +9,7 @@ import Migrations
 import TestSupport
 import Testing
 import WalletCache
+import Workload
 
 @testable import Postgres
 
@@ -20,6 +21,7 @@ import WalletCache
     ("Ledger", Ledger.statements),
     ("Migrations", MigrationStatements.all),
     ("WalletCache", RowStatements.all + AuditStatements.all + OutboxStatements.all),
+    ("Workload", WorkloadStatements.all),
     (
       "Postgres",
       [.begin, .beginSnapshot, .commit, .rollback, Session.localTimeouts, .backendPID]

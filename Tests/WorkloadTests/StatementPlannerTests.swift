@@ -1,27 +1,141 @@
 import Plans
 import Postgres
+import Primitives
 import TestSupport
 import Testing
 
 @testable import Workload
 
 @Suite(.timeLimit(.minutes(2))) struct StatementPlannerTests {
+  private func withPlanner(
+    _ setUp: String, template: DatabaseTemplate? = nil, _ body: (StatementPlanner, Session) throws -> Void
+  ) async throws {
+    try await withDatabase(template: template) { database in
+      try await database.sql(setUp)
+      let session = try Session(connecting: ConnectionString(database.url))
+      defer { session.close() }
+      try body(StatementPlanner(session), session)
+    }
+  }
+
+  private static let table =
+    "create table t (a int primary key, b text, d date, at timestamptz, x numeric); create index t_b on t (b)"
+
   @Test func plansStatementsWithAndWithoutParameters() async throws {
-    try await withDatabase { database in
-      try await database.sql("create table t (a int primary key, b text)")
-      let types = try await database.planned(["select * from t", "select * from t where a = $1 and b = $2"])
+    try await withPlanner(Self.table) { planner, _ in
+      let types = try ["select * from t", "select * from t where a = $1 and b = $2"].map {
+        try planner.plan($0).root.type
+      }
       #expect(types == ["Seq Scan", "Index Scan"])
     }
   }
-}
 
-extension TestDatabase {
-  fileprivate func planned(_ statements: [String]) async throws -> [String] {
-    try await blocking { [url] in
-      let session = try Session(connecting: ConnectionString(url))
-      defer { session.close() }
-      let planner = StatementPlanner(session)
-      return try statements.map { try planner.plan($0).root.type }
+  /// What stands where the server takes constants only, or cannot tell a type.
+  @Test(arguments: [
+    "select * from t where d = date $1",
+    "select * from t where d < date $1 + interval $2 month",
+    "select * from t where at < now() - interval $1 day to second(3)",
+    "select * from t where at < timestamp with time zone $1 and x > numeric(10,2) $2 -- the end",
+    "select * from t where x > double precision $1;",
+    "select extract($1 from at), EXTRACT ( $2 FROM d ) from t",
+    "select concat($1, b), jsonb_build_object($2, b) from t where $3 is null",
+    "select $1 + $2, $3 || $4, a + $5 from t",
+    "select sum(case when b = $1 then $2 else $3 end) from t",
+    "select count($1) from t where d > current_date - $2",
+    "select * from t where at > now() - $1",
+    "select * from t where a = any(array[$1, $2]) and (a, b) in (($3, $4))",
+    "select v.a from (values ($1, $2), ($3, $4)) v (a, b) join t on t.a = v.a",
+    "select date_trunc($1, at) from t group by date_trunc($2, at) order by date_trunc($3, at)",
+    "select distinct coalesce(b, $1) from t order by coalesce(b, $2)",
+    "select generate_series($1, $2)", "select a from t union all select $1",
+    "select normalize(b, $1), b is $2 normalized, $3 uescape '!' from t",
+    "select * from t where a in ($1 /*, ... */)",
+    "select * from t where ($1 is null or b = $1) and a = $2",
+    "select * from t where b = $1 or a = $1", "select * from t where a = $3",
+    "insert into t (a, b) values ($1, $2), ($3, $4) on conflict (a) do update set b = excluded.b || $5",
+    "declare c cursor with hold for select * from t where a > $1",
+    "create table u as select * from t where a > $1 with no data", "copy (select * from t where a > $1) to stdout",
+    "select b from t order by b fetch first $1 rows only", "select é.b from t é where é.d > date $1",
+  ])
+  func plansWhatStoodForConstants(sql: String) async throws {
+    try await withPlanner(Self.table) { planner, _ in
+      let plannable = try planner.prepare(sql)
+      #expect(plannable.parameterCount > 0)
+      #expect(try plannable.cost() >= 0)
     }
+  }
+
+  @Test func keepsTheMeaningOfWhatItRewrites() throws {
+    func text(_ sql: String) throws -> String { try NormalizedText(sql, serverVersion: 150_000).text }
+    #expect(try text("select date $1, x") == "select cast($1 as date), x")
+    #expect(try text("select interval $1 day, interval(3) $2") == "select cast($1 as interval day), cast($2 as interval(3))")
+    #expect(try text("select extract($1 from a)") == #"select pg_catalog."extract"($1 , a)"#)
+    let old = try NormalizedText("select extract($1 from a)", serverVersion: 130_000).text
+    #expect(old == "select pg_catalog.date_part($1 , a)")
+    #expect(try text("select $1::date, 'date $1', \"date $1\"") == "select $1::date, 'date $1', \"date $1\"")
+    #expect(try text("select json_array($1 null on null)") == "select json_array($1 null on null)")
+  }
+
+  /// The reason is named, and the session goes on.
+  @Test func namesWhyThereIsNoPlan() async throws {
+    try await withPlanner(Self.table) { planner, session in
+      for (sql, code) in [
+        ("vacuum t", "statement_not_explainable"), ("create index on t (a)", "statement_not_explainable"),
+        ("begin", "statement_not_explainable"), ("-- nothing", "statement_not_explainable"),
+        ("select 1; drop table t", "statement_not_explainable"), ("select * from absent where a = $1", "schema_missing"),
+        ("select nothing from t", "schema_missing"), ("selct $1", "database_error"),
+        ("select $1 from t where a = $99999", "database_error"), ("select $0", "database_error"),
+        ("<insufficient privilege>", "database_error"), ("select frob($1, $2) + $3 from t", "schema_missing"),
+      ] {
+        let outcome = Result { try planner.plan(sql) }
+        guard case .failure(let error as any Failure) = outcome else {
+          Issue.record("\(sql) has a plan")
+          continue
+        }
+        #expect(error.code == code, "\(sql): \(error.message)")
+        #expect(!session.isInTransaction)
+      }
+      let plan = try planner.plan("select * from t where a = $1")
+      #expect(plan.root.index == "t_pkey")
+    }
+  }
+
+  /// HypoPG tells the server of no change, so a cached generic plan would be the old one.
+  @Test func plansAnewForHypotheticalIndexes() async throws {
+    let setUp = """
+      create extension hypopg; create table big as select n as a, n % 1000 as b from generate_series(1, 50000) n;
+      analyze big
+      """
+    try await withPlanner(setUp) { planner, session in
+      let plannable = try planner.prepare("select * from big where b = $1 and a > $2")
+      let before = try plannable.plan()
+      #expect(before.root.type == "Seq Scan")
+      try session.simple("select hypopg_create_index('create index on big (b)')")
+      let after = try plannable.plan()
+      let isUsed = after.root.all.contains { $0.index != nil }
+      #expect(isUsed)
+      #expect(after.root.totalCost < before.root.totalCost / 2)
+      try session.simple("select hypopg_reset()")
+      #expect(try plannable.cost() == before.root.totalCost)
+      try session.transaction {
+        try session.simple("select hypopg_create_index('create index on big (b)')")
+        #expect(try plannable.cost() == after.root.totalCost)
+      }
+    }
+  }
+
+  /// A statement whose parameters nobody can place ends after a bounded number of questions.
+  @Test func asksTheServerABoundedNumberOfTimes() throws {
+    var questions = 0
+    let list = (1...60).map { "f($\($0))" }.joined(separator: " + ")
+    let statement = try NormalizedText("select \(list)", serverVersion: 150_000)
+    var search = ParameterSearch(statement) { _, _ in
+      questions += 1
+      var error = ServerError(sqlState: "42883", message: "no")
+      error.position = 8 + questions
+      return .refused(error)
+    }
+    #expect(throws: PostgresError.self) { try search.run() }
+    #expect(questions <= ParameterSearch.questionsMax)
   }
 }
