@@ -30,10 +30,20 @@ struct NormalizedText {
       try read()
     }
     try apply(constantEdits(serverVersion))
+    // As many as the protocol can number.
+    if tree.parameterNodes.contains(where: { !(1...65_535).contains($0.parameter ?? 0) }) {
+      throw StatementNotExplainable("a parameter has a number that is not from 1 to 65535")
+    }
   }
 
   /// Changes the text, and reads it again.
-  mutating func apply(_ edits: TextEdits) throws(StatementNotExplainable) {
+  mutating func apply(_ edits: TextEdits, serverVersion: Int) throws(StatementNotExplainable) {
+    try apply(edits)
+    // A parameter may stand now where a constant of a type was.
+    try apply(constantEdits(serverVersion))
+  }
+
+  private mutating func apply(_ edits: TextEdits) throws(StatementNotExplainable) {
     if edits.isEmpty { return }
     text = edits.applied(to: text)
     try read()

@@ -2,20 +2,32 @@ internal import Primitives
 
 /// Where parameters stand in a tree.
 extension JSON {
-  /// Expressions whose operands or results are of the same type as they are themselves, more or less.
-  private static let transparent: Set<String> = [
-    "A_Expr", "CaseExpr", "CaseWhen", "CoalesceExpr", "MinMaxExpr", "A_ArrayExpr", "RowExpr", "List", "FuncCall",
-    "BoolExpr",
-  ]
-
-  /// Parameters that the expression itself works on: not those with a cast, nor those in a query inside of it.
+  /// Parameters that are of the same type as the expression itself, more or less: operands of its operators, results of
+  /// CASE, elements of arrays. Not those with a cast, nor those that are compared inside of it, nor those of a query in it.
   var operandParameters: [Int] {
     var found: [Int] = []
-    forEachNode { node in
-      if let number = node.parameter { found.append(number) }
-      return Self.transparent.contains(node.type)
-    }
+    addOperands(isOutermost: true, to: &found)
     return found
+  }
+
+  private func addOperands(isOutermost: Bool, to found: inout [Int]) {
+    func add(_ names: String...) {
+      for name in names { node?.members[name].addOperands(isOutermost: false, to: &found) }
+    }
+    if case .array(let elements) = self {
+      for element in elements { element.addOperands(isOutermost: isOutermost, to: &found) }
+      return
+    }
+    switch node?.type {
+    case "ParamRef": if let number = node?.parameter { found.append(number) }
+    case "A_Expr": if isOutermost || node?.isComparison == false { add("lexpr", "rexpr") }
+    case "CaseExpr": add("args", "defresult")
+    case "CaseWhen": add("result")
+    case "FuncCall", "CoalesceExpr", "MinMaxExpr", "RowExpr": add("args")
+    case "A_ArrayExpr": add("elements")
+    case "List": add("items")
+    default: break
+    }
   }
 
   /// Parameters that nothing gives a type to: those without a cast.
@@ -79,8 +91,9 @@ extension JSON {
 
   // MARK: Numbers to give instead
 
-  /// Expressions that were equal before their constants became parameters of different numbers: those of GROUP BY, DISTINCT
-  /// and ORDER BY, and the same ones elsewhere in the same SELECT, which get their numbers.
+  /// Expressions that were equal before constants became parameters: of GROUP BY, ORDER BY and DISTINCT with those of the
+  /// list and of HAVING of the same SELECT. The server gives each place a number of its own, and some keep their constant.
+  /// All get the numbers of the first.
   var matchingParameters: [(node: SyntaxNode, number: Int)] {
     var found: [(node: SyntaxNode, number: Int)] = []
     func visit(_ value: JSON) {
@@ -95,31 +108,37 @@ extension JSON {
     }
     visit(self)
     var places: Set<Int> = []
-    return found.filter { places.insert($0.node.location ?? -1).inserted }
+    return found.filter { $0.node.location.map { places.insert($0).inserted } ?? false }
   }
 
   private var matchingParametersOfSelect: [(node: SyntaxNode, number: Int)] {
-    var keys: [(shape: JSON, numbers: [Int])] = []
-    let grouped = self["groupClause"].elements + self["distinctClause"].elements
-    let listed = grouped.isEmpty || self["distinctClause"] != .null ? self["targetList"].elements : []
-    for expression in grouped + listed.map({ $0.node?.members["val"] ?? .null }) {
-      expression.forEachNode { node in
-        let whole = JSON.object([(key: node.type, value: node.members)])
-        let numbers = whole.parameterNodes.compactMap(\.parameter)
-        if numbers.isEmpty || node.type == "ParamRef" { return false }
-        keys.append((whole.withoutPlaces, numbers))
-        // GROUPING SETS hold their expressions; any other one is meant as a whole.
-        return node.type == "GroupingSet" || node.type == "RowExpr"
+    var keys: [JSON] = []
+    let listed = self["targetList"].elements.map { $0.node?.members["val"] ?? .null }
+    let isGrouped = self["groupClause"] != .null
+    for key in isGrouped ? self["groupClause"].elements : self["distinctClause"].elements + listed {
+      // GROUPING SETS hold their expressions; any other one is meant as a whole.
+      let parts = key.node?.type == "GroupingSet" ? key.node?.members["content"].elements ?? [] : [key]
+      keys += parts.filter {
+        $0.node?.parameter == nil && $0.node?.type != "A_Const" && !$0.constantNodes.isEmpty
       }
+      .map(\.withoutConstants)
     }
-    if keys.isEmpty { return [] }
     var found: [(node: SyntaxNode, number: Int)] = []
-    for clause in ["targetList", "havingClause", "sortClause", "windowClause", "groupClause", "distinctClause"] {
-      self[clause].forEachNode { node in
-        let whole = JSON.object([(key: node.type, value: node.members)])
-        guard let key = keys.first(where: { $0.shape == whole.withoutPlaces }) else { return true }
-        found += zip(whole.parameterNodes, key.numbers).map { (node: $0, number: $1) }
-        return false
+    for key in keys {
+      var places: [[SyntaxNode]] = []
+      for clause in [
+        "targetList", "havingClause", "sortClause", "windowClause", "groupClause", "distinctClause",
+      ] {
+        self[clause].forEachNode { node in
+          let whole = JSON.object([(key: node.type, value: node.members)])
+          guard whole.withoutConstants == key else { return true }
+          places.append(whole.constantNodes)
+          return false
+        }
+      }
+      for index in places.first?.indices ?? 0..<0 {
+        guard let number = places.lazy.compactMap({ $0[index].parameter }).first else { continue }
+        found += places.map { (node: $0[index], number: number) }
       }
     }
     return found

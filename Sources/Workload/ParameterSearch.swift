@@ -17,9 +17,11 @@ struct ParameterSearch {
   }
 
   /// The most questions that are asked for one statement; each is a round trip and an analysis.
-  static let questionsMax = 200
+  static let questionsMax = 400
   /// How many errors deep one choice builds on another.
-  private static let depthMax = 6
+  private static let depthMax = 24
+  /// A text is changed for GROUP BY, and for parameters of two types.
+  private static let rewritesMax = 3
   /// Tried in this order: the commonest constants first.
   static let types: [DataType] = [
     .int4, .text, .numeric, .timestamptz, .interval, .date, .bool, .float8, .jsonb, .uuid, .int8, .textArray,
@@ -28,6 +30,7 @@ struct ParameterSearch {
 
   /// Asks the server.
   private let ask: (String, [DataType]) throws -> Answer
+  private let serverVersion: Int
   private var statement: NormalizedText
   private var questions = 0
 
@@ -38,28 +41,28 @@ struct ParameterSearch {
     let description: StatementDescription
   }
 
-  init(_ statement: NormalizedText, ask: @escaping (String, [DataType]) throws -> Answer) {
+  init(_ statement: NormalizedText, serverVersion: Int, ask: @escaping (String, [DataType]) throws -> Answer)
+  {
     self.statement = statement
+    self.serverVersion = serverVersion
     self.ask = ask
   }
 
   /// - Throws: the server's first error where nothing helps, and what `ask` throws.
   mutating func run() throws -> Found {
     var first: ServerError?
-    // Twice at most the text itself is changed.
-    for _ in 0...2 {
+    for _ in 0..<Self.rewritesMax {
       let types = unusedAsText()
       switch try question(types) {
       case .taken(let description): return found(types, description)
       case .refused(let error):
         first = first ?? error
         if statement.tree == .null { throw PostgresError.server(error) }
-        if try rewrite(after: error) { continue }
-        if Self.isAboutTypes(error), let found = try search(types, error) { return found }
-        throw PostgresError.server(first ?? error)
+        if let found = try search(types, error) { return found }
+        guard try rewrite(after: error) else { throw PostgresError.server(first ?? error) }
       }
     }
-    throw first.map(PostgresError.server) ?? PostgresError.misuse("a statement was rewritten for ever")
+    throw first.map(PostgresError.server) ?? PostgresError.misuse("a statement was never sent")
   }
 
   private func found(_ types: [Int: DataType], _ description: StatementDescription) -> Found {
@@ -79,32 +82,33 @@ struct ParameterSearch {
   /// The server wants to know a type for each number up to the highest, also for those that stand nowhere.
   private func unusedAsText() -> [Int: DataType] {
     let used = Set(statement.tree.parameterNodes.compactMap(\.parameter))
-    guard let last = used.max(), last <= Int(Int16.max) else { return [:] }
-    return Dictionary(uniqueKeysWithValues: (1...max(1, last)).filter { !used.contains($0) }.map { ($0, .text) })
+    guard let last = used.max() else { return [:] }
+    return Dictionary(
+      uniqueKeysWithValues: (1...max(1, last)).filter { !used.contains($0) }.map { ($0, .text) })
   }
 
   // MARK: Changing the text
 
+  /// - Returns: whether anything was changed.
   private mutating func rewrite(after error: ServerError) throws -> Bool {
     switch error.sqlState {
     // A column must appear in GROUP BY; ORDER BY must appear in the list of SELECT DISTINCT.
-    case "42803", "42P10": return try join(\.matchingParameters)
-    // One parameter is meant to be of two types, which values sent by a program can be.
-    case "42P08": return try join(\.repeatedParameters)
+    case "42803", "42P10": return try renumber(statement.tree.matchingParameters)
+    // One parameter may be meant to be of two types, which values sent by a program can be.
+    case _ where Self.isAboutTypes(error): return try renumber(statement.tree.repeatedParameters)
     default: return false
     }
   }
 
-  /// - Returns: whether anything was changed.
-  private mutating func join(_ numbers: (JSON) -> [(node: SyntaxNode, number: Int)]) throws -> Bool {
+  private mutating func renumber(_ numbers: [(node: SyntaxNode, number: Int)]) throws -> Bool {
     let words = SQLWords(statement.text)
     var edits = TextEdits()
-    for (node, number) in numbers(statement.tree) where node.parameter != number {
-      guard let place = node.location, let index = words.index(at: place) else { continue }
-      edits.replace(words.all[index].range, with: "$\(number)")
+    for (node, number) in numbers where node.parameter != number {
+      guard let range = node.location.flatMap(words.constant) else { continue }
+      edits.replace(range, with: "$\(number)")
     }
     if edits.isEmpty { return false }
-    try statement.apply(edits)
+    try statement.apply(edits, serverVersion: serverVersion)
     return true
   }
 
@@ -113,15 +117,24 @@ struct ParameterSearch {
   /// Errors that another type can cure: undefined or ambiguous functions and operators, types that do not match or are not
   /// known, casts that do not exist.
   static func isAboutTypes(_ error: ServerError) -> Bool {
-    ["42883", "42725", "42804", "42P18", "42846", "42P08", "42809", "22P02", "22023"].contains(error.sqlState)
+    ["42883", "42725", "42804", "42P18", "42846", "42P08", "42809"].contains(error.sqlState)
   }
 
-  /// Goes down from `error`: first every choice that settles it at once, then those that only moved it.
-  private mutating func search(
-    _ types: [Int: DataType], _ error: ServerError, depth: Int = 0
+  /// Looks for types that settle `error`: where the server points at first, then everywhere.
+  private mutating func search(_ types: [Int: DataType], _ error: ServerError) throws -> Found? {
+    guard Self.isAboutTypes(error) else { return nil }
+    if let found = try descend(types, error, depth: 0, suspects: { $0.pointedAt($1) }) { return found }
+    return try descend(types, error, depth: 0, suspects: { $0.pointedAt($1) + $0.elsewhere })
+  }
+
+  /// Each group gets each type. One that the server takes ends the search; those that led to an error at another place are
+  /// followed then.
+  private mutating func descend(
+    _ types: [Int: DataType], _ error: ServerError, depth: Int,
+    suspects: (ParameterSearch, ServerError) -> [[Int]]
   ) throws -> Found? {
-    var moved: [(types: [Int: DataType], error: ServerError)] = []
-    for group in suspects(error).map({ $0.filter { types[$0] == nil } }) where !group.isEmpty {
+    for group in suspects(self, error).map({ $0.filter { types[$0] == nil } }) where !group.isEmpty {
+      var moved: [(types: [Int: DataType], error: ServerError)] = []
       // What nothing determines is text, as a string without a cast is.
       for type in error.sqlState == "42P18" ? [.text] : Self.types {
         guard questions < Self.questionsMax else { return nil }
@@ -130,37 +143,38 @@ struct ParameterSearch {
         switch try question(tried) {
         case .taken(let description): return found(tried, description)
         case .refused(let other):
-          let isElsewhere = other.sqlState != error.sqlState || other.position != error.position
-          // An unknown type has no place: what settles one of several looks like nothing.
-          if Self.isAboutTypes(other), isElsewhere || error.sqlState == "42P18" {
+          // An undetermined type has no place: what settles one of several looks like nothing.
+          if Self.isAboutTypes(other), other.position != error.position || error.sqlState == "42P18" {
             moved.append((tried, other))
           }
         }
       }
-    }
-    guard depth < Self.depthMax else { return nil }
-    for next in moved {
-      if let found = try search(next.types, next.error, depth: depth + 1) { return found }
+      guard depth < Self.depthMax else { continue }
+      for next in moved {
+        if let found = try descend(next.types, next.error, depth: depth + 1, suspects: suspects) {
+          return found
+        }
+      }
     }
     return nil
   }
 
-  /// Parameters that may be to blame, in groups of those that probably have one type; the likeliest first.
-  private func suspects(_ error: ServerError) -> [[Int]] {
+  /// Parameters at the place that the server names, in groups of those that probably have one type.
+  private func pointedAt(_ error: ServerError) -> [[Int]] {
+    guard let position = error.position else { return distinct([statement.tree.undeterminedParameters]) }
+    let place = Self.bytes(ofCharacter: position, in: statement.text)
+    let nodes = statement.tree.nodes { $0.location == place }
+    let groups = nodes.map { JSON.object([(key: $0.type, value: $0.members)]).operandParameters }
+    return distinct(groups + groups.flatMap { group in group.count > 1 ? group.map { [$0] } : [] })
+  }
+
+  /// All other parameters: columns of VALUES and of queries, which are used elsewhere, then each by itself.
+  private var elsewhere: [[Int]] {
     let tree = statement.tree
-    var groups: [[Int]] = []
-    if let position = error.position {
-      let place = Self.bytes(ofCharacter: position, in: statement.text)
-      let nodes = tree.nodes { $0.location == place }
-      groups += nodes.map { $0.members.operandParameters + [$0.parameter].compactMap(\.self) }
-      groups += nodes.map { $0.members.parameterNodes.compactMap(\.parameter) }
-    } else {
-      groups.append(tree.undeterminedParameters)
-    }
-    groups += tree.columnsOfParameters
-    let all = tree.untypedParameters
-    groups += groups.flatMap { group in group.count > 1 ? group.map { [$0] } : [] }
-    groups += all.map { [$0] }
+    return distinct(tree.columnsOfParameters + tree.untypedParameters.map { [$0] })
+  }
+
+  private func distinct(_ groups: [[Int]]) -> [[Int]] {
     var seen: Set<Set<Int>> = []
     return groups.filter { !$0.isEmpty && seen.insert(Set($0)).inserted }
   }

@@ -25,6 +25,13 @@ struct SQLWords {
     all.firstIndex { $0.range.lowerBound == offset }
   }
 
+  /// The place of the constant, or of the `$n`, that begins at `offset`; a minus belongs to its number.
+  func constant(at offset: Int) -> Range<Int>? {
+    guard let index = index(at: offset) else { return nil }
+    let isNegative = bytes[offset] == UInt8(ascii: "-") && index + 1 < all.count
+    return offset..<all[isNegative ? index + 1 : index].range.upperBound
+  }
+
   private func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
   // MARK: Constants of a type
@@ -118,7 +125,9 @@ struct SQLWords {
 
   /// What the first parentheses hold.
   func textInParentheses() -> String? {
-    guard let open = all.firstIndex(where: { $0.token == .punctuation(UInt8(ascii: "(")) }) else { return nil }
+    guard let open = all.firstIndex(where: { $0.token == .punctuation(UInt8(ascii: "(")) }) else {
+      return nil
+    }
     var depth = 0
     for element in all[open...] {
       switch element.token {

@@ -30,7 +30,7 @@ public struct StatementPlanner {
   ///   table that is gone.
   public func prepare(_ sql: String) throws -> PlannableStatement {
     let statement = try NormalizedText(sql, serverVersion: session.serverVersion)
-    var search = ParameterSearch(statement) { [session] text, types in
+    var search = ParameterSearch(statement, serverVersion: session.serverVersion) { [session] text, types in
       do {
         return .taken(try session.behindSavepoint { try session.describe(text, parameters: types) })
       } catch let error as PostgresError {

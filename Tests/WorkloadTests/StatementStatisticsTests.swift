@@ -78,7 +78,10 @@ import Testing
     try await withWorkload { session in
       func inside(_ includesNested: Bool) throws -> Int {
         try StatementStatistics.read(session, limit: 100, includesNested: includesNested)
-          .count { $0.text.contains("where b = $1") || $0.text.contains("where b = 'x')") && !$0.text.contains("create") }
+          .count {
+            $0.text.contains("where b = $1")
+              || $0.text.contains("where b = 'x')") && !$0.text.contains("create")
+          }
       }
       let (top, all) = (try inside(false), try inside(true))
       #expect(top == 0 || session.serverVersion < 140_000)
@@ -140,7 +143,8 @@ import Testing
       for order in StatementStatistics.Order.allCases {
         for includesNested in [false, true] {
           let place = try StatisticsPlace(session)
-          let statements = [place.statistics(order: order, includesNested: includesNested)] + (place.info.map { [$0] } ?? [])
+          let statements =
+            [place.statistics(order: order, includesNested: includesNested)] + (place.info.map { [$0] } ?? [])
           for statement in statements {
             let actual = try session.describe(statement.sql)
             #expect(actual.columns == statement.columns.map(\.oid))
