@@ -80,4 +80,21 @@ import Testing
         Cluster.Unheard(name: "db1", reason: "no route to host", isConfigured: true, isForeign: false)
       ])
   }
+
+  /// As versions 15 to 18 print it; the last ones are not what they print.
+  @Test(arguments: [
+    (
+      "user=a dbname=replication host=/x port=5432 fallback_application_name=walreceiver sslmode=prefer",
+      "walreceiver"
+    ),
+    ("application_name=east fallback_application_name=walreceiver sslcertmode=allow", "east"),
+    (
+      "fallback_application_name=walreceiver application_name=my first standby sslmode=x ", "my first standby"
+    ),
+    ("application_name=last ", "last"), ("application_name= fallback_application_name=b", "b"),
+    ("user=a password=******** host=b", nil), ("", nil), ("=", nil), ("application_name", nil),
+    ("options=-c statement_timeout=5 application_name=a=b", "a=b"), ("application_name=ü  é x", "ü  é x"),
+  ]) func aStandbyIsFoundByTheNameThatItGives(text: String, name: String?) {
+    #expect(StreamingStandby.name(inReceiver: text) == name)
+  }
 }

@@ -57,4 +57,26 @@ public struct StreamingStandby: Sendable, Hashable {
     self.name = name
     self.slot = slot
   }
+
+  /// What a standby calls itself: `application_name`, or else `fallback_application_name`, which is its cluster_name, in
+  /// the connection string of `pg_stat_wal_receiver`. libpq cannot read that (libpqrcv_get_conninfo puts no quotes around
+  /// values, and newer servers have keywords that an older libpq does not know).
+  static func name(inReceiver text: String) -> String? {
+    var values: [Substring: String] = [:]
+    var keyword: Substring?
+    for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+      let isKeyword = { (character: Character) in character.isLowercase || character == "_" }
+      if let end = word.firstIndex(of: "="), end > word.startIndex, word[..<end].allSatisfy(isKeyword) {
+        keyword = word[..<end]
+        values[word[..<end]] = String(word[word.index(after: end)...])
+      } else if let keyword {
+        values[keyword]? += " " + word
+      }
+    }
+    for keyword: Substring in ["application_name", "fallback_application_name"] {
+      let value = values[keyword].map { $0.hasSuffix(" ") ? String($0.dropLast()) : $0 } ?? ""
+      if !value.isEmpty { return value }
+    }
+    return nil
+  }
 }

@@ -41,15 +41,9 @@ public struct ServerReader {
     }
   }
 
-  /// What it gives as its name is in the connection string that the server puts together for itself.
   private func readReceiver() throws -> StreamingStandby? {
     guard let row = try session.query(UsageStatements.receiver()).first,
-      let text: String = try row.decodeIfPresent(1)
-    else { return nil }
-    let connection = try ConnectionString(text)
-    guard
-      let name = connection.value(of: "application_name")
-        ?? connection.value(of: "fallback_application_name")
+      let name = StreamingStandby.name(inReceiver: try row.decode(1))
     else { return nil }
     return StreamingStandby(name: name, slot: try row.decodeIfPresent(0))
   }
