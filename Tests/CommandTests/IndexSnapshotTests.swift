@@ -300,6 +300,28 @@ import Testing
     }
   }
 
+  @Test func aRebuiltIndexKeepsItsHistory() async throws {
+    try await withDatabase(template: .migrated) { database in
+      try await database.sql("create table t (a int); create index t_a on t (a); create index t_b on t (a)")
+      _ = try await snapshot(database.url)
+      func history() async throws -> [[String]] {
+        try await database.sql(
+          "select index_name, first_seen_at from ironforge.index_history where table_name = 't' order by 1")
+      }
+      let before = try await history()
+      try await database.sql("reindex index concurrently t_a")
+      try await database.sql("alter index t_b rename to t_c")
+      let rebuilt = try await snapshot(database.url).json
+      #expect(
+        ["created", "removed", "rebuilt", "renamed"].map { text($0, rebuilt) } == ["0", "0", "1", "1"])
+      let after = try await history()
+      #expect(after.map { $0[0] } == ["t_a", "t_c"] && after.map { $0[1] } == before.map { $0[1] })
+      try await database.sql("drop index t_a")
+      let gone = try await snapshot(database.url).json
+      #expect(text("removed", gone) == "1")
+    }
+  }
+
   @Test func oldDaysBecomeMonthsAndGo() async throws {
     try await withDatabase(template: .migrated) { database in
       try await database.sql("create table t (a int); create index t_a on t (a)")

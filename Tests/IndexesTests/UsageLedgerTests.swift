@@ -181,6 +181,33 @@ import Testing
     #expect(model.entry(0, in: ledger)?.lostSeconds == 0)
   }
 
+  /// Snapshots that come in the midst of REINDEX CONCURRENTLY: while it builds, and while it waits to drop the old one.
+  @Test func whatIsRebuiltUnderOurEyesKeepsItsHistory() {
+    var (model, ledger) = (ServerModel(), UsageLedger())
+    model.scan(times: 5)
+    model.snapshot(&ledger)
+    let (old, firstSeen) = (model.oids[0], ServerModel.time(model.now))
+    func twin(_ oid: UInt32, _ name: String) -> IndexIdentity {
+      var twin = model.identities[0]
+      (twin.oid, twin.name) = (oid, name)
+      return twin
+    }
+    model.wait(60)
+    let building = [model.identities[0], twin(old + 1, "index0_ccnew")]
+    let first = ledger.advance([model.observe(0)], identities: building, unfinished: [old + 1])
+    #expect(first.created == 0 && ledger.indexes.count == 1)
+    model.wait(60)
+    model.rebuild()
+    let dropping = [twin(old, "index0_ccold"), model.identities[0]]
+    let second = ledger.advance([model.observe(0)], identities: dropping, unfinished: [old])
+    #expect([second.created, second.rebuilt, second.indexesRemoved.count] == [0, 1, 0])
+    model.wait(60)
+    model.snapshot(&ledger)
+    #expect(ledger.indexes.count == 1)
+    #expect(model.entry(in: ledger)?.firstSeen == firstSeen)
+    #expect(model.known(in: ledger) == 5)
+  }
+
   /// Who makes an index anew after it was away for a snapshot had a reason.
   @Test func anIndexThatWasAwayIsNew() {
     var (model, ledger) = (ServerModel(), UsageLedger())

@@ -79,7 +79,7 @@ public struct ClusterReader {
     var next = ledger
     let change = next.advance(
       cluster.heard, unheard: Set(cluster.unheard.map(\.name)), identities: catalog.identities,
-      roots: catalog.roots, tablesLocked: Set(catalog.facts.tablesLocked))
+      roots: catalog.roots, unfinished: catalog.unfinished, tablesLocked: Set(catalog.facts.tablesLocked))
     try UsageStore(primary).save(change, of: next)
     return UsageSnapshot(change, before: ledger, after: next, cluster: cluster, facts: catalog.facts)
   }

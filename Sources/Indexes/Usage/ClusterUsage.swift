@@ -20,7 +20,7 @@ public struct ClusterUsage: Sendable {
     var now = before
     let change = now.advance(
       cluster.heard, unheard: Set(cluster.unheard.map(\.name)), identities: catalog.identities,
-      roots: catalog.roots, tablesLocked: Set(catalog.facts.tablesLocked))
+      roots: catalog.roots, unfinished: catalog.unfinished, tablesLocked: Set(catalog.facts.tablesLocked))
     hasLedger = before.lastSnapshot != nil
     servers = change.heard.compactMap { [now] in now.servers[$0.server] }
     let isKnown = hasLedger || cluster.heard.allSatisfy { $0.countingSince != nil }
@@ -80,6 +80,11 @@ extension Catalog {
   /// The root of each index that is attached to one.
   var roots: [UInt32: UInt32] {
     indexes.values.reduce(into: [:]) { if $1.parent != nil { $0[$1.oid] = root(of: $1).oid } }
+  }
+
+  /// Indexes that no query can use.
+  var unfinished: Set<UInt32> {
+    indexes.values.reduce(into: []) { if !$1.isWhole { $0.insert($1.oid) } }
   }
 
   /// What follows the table's name in a definition: method, keys, options, predicate.

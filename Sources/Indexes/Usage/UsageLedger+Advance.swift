@@ -8,14 +8,15 @@ extension UsageLedger {
   ///   - unheard: names of servers that belong to the cluster and gave no answer.
   ///   - identities: the indexes of the primary's catalog.
   ///   - roots: for each index of a partition that of the partitioned table.
+  ///   - unfinished: indexes that no query can use: half built, half dropped.
   ///   - tablesLocked: tables, as `schema.table`, whose indexes could not be looked at.
   mutating func advance(
     _ heard: [ServerObservation], unheard: Set<String> = [], identities: [IndexIdentity],
-    roots: [UInt32: UInt32] = [:], tablesLocked: Set<String> = []
+    roots: [UInt32: UInt32] = [:], unfinished: Set<UInt32> = [], tablesLocked: Set<String> = []
   ) -> LedgerChange {
     guard let now = heard.first?.at else { return LedgerChange(at: Timestamp(microseconds: 0)) }
     var change = LedgerChange(at: now, previous: lastSnapshot)
-    let known = recognise(identities, tablesLocked, &change)
+    let known = recognise(identities, unfinished, tablesLocked, &change)
     let matching = ServerMatching(servers.values, heard)
     for (position, server) in heard.enumerated() {
       let before = matching.matches[position]
@@ -47,9 +48,11 @@ extension UsageLedger {
   }
 
   /// An index is the same one with the same OID, whatever its name is now; or with the same name, table and definition in
-  /// two snapshots, one after the other, when it was rebuilt in between.
+  /// two snapshots, one after the other, when it was rebuilt in between. What REINDEX CONCURRENTLY builds beside it, and
+  /// what is left of it under another name, is neither: the name goes from one to the other.
   private mutating func recognise(
-    _ identities: [IndexIdentity], _ tablesLocked: Set<String>, _ change: inout LedgerChange
+    _ identities: [IndexIdentity], _ unfinished: Set<UInt32>, _ tablesLocked: Set<String>,
+    _ change: inout LedgerChange
   ) -> Known {
     var known = Known()
     var byOID: [UInt32: Int64] = [:]
@@ -57,7 +60,8 @@ extension UsageLedger {
     var rest: [IndexIdentity] = []
     for identity in identities {
       guard let id = byOID[identity.oid], let before = indexes[id]?.identity,
-        before.definition == identity.definition || before.names == identity.names
+        before.names == identity.names
+          || before.definition == identity.definition && !unfinished.contains(identity.oid)
       else {
         rest.append(identity)
         continue
@@ -86,6 +90,7 @@ extension UsageLedger {
         update(id, identity, &change)
         continue
       }
+      if unfinished.contains(identity.oid) { continue }
       indexes[next] = LedgerIndex(
         id: next, identity: identity, firstSeen: change.at, best: identity.density)
       known.idOfOID[identity.oid] = next
