@@ -55,7 +55,7 @@ let package = Package(
     layer("WalletCache", ["Cache", "Redis", "Ledger", "Wallet", "Postgres", "Primitives"]),
     layer("CacheRace", ["Cache", "Redis", "Postgres", "ConnectionPool", "Primitives"]),
     layer("Batch", ["Ledger", "Wallet", "Postgres", "Primitives"]),
-    layer("Migrations", ["Postgres", "Primitives"]),
+    layer("Migrations", ["SQLSyntax", "Postgres", "Primitives"]),
     layer("Jobs", ["Postgres", "Primitives"]),
     layer("SQLSyntax", ["CPgQuery", "Primitives"], linking: pgQueryArchive),
     layer("Plans", ["Primitives"]),
@@ -75,7 +75,8 @@ let package = Package(
       "Commands",
       [
         "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures",
-        "Indexes", "Jobs", "Ledger", "Migrations", "Redis", "SQLSyntax", "Sandbox", "Wallet", "WalletCache",
+        "Indexes", "Jobs", "Ledger", "Migrations", "Plans", "Redis", "SQLSyntax", "Sandbox", "Wallet",
+        "WalletCache", "Workload",
         "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

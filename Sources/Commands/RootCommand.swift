@@ -15,7 +15,7 @@ struct RootCommand: ParsableCommand {
     version: Version.text,
     subcommands: [
       TransferCommand.self, WalletCommand.self, UserCommand.self, CurrencyCommand.self, LedgerCommand.self,
-      MigrateCommand.self, FixturesCommand.self, JobCommand.self, IndexCommand.self,
+      MigrateCommand.self, FixturesCommand.self, JobCommand.self, IndexCommand.self, QueryCommand.self,
       CacheCommand.self, SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
     ]
   )

@@ -75,7 +75,10 @@ public struct MigrationDirectory: Sendable {
     return names.sorted()
   }
 
-  private func content(of name: String) throws(MigrationError) -> [UInt8] {
+  /// The bytes of one file, which is no larger than 16 MiB.
+  ///
+  /// - Throws: `MigrationError.unreadable`.
+  public func content(of name: String) throws(MigrationError) -> [UInt8] {
     let descriptor = open("\(path)/\(name)", O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw unreadable("\(path)/\(name)") }
     defer { close(descriptor) }

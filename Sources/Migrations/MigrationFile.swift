@@ -61,6 +61,17 @@ public struct MigrationFile: Sendable, Equatable {
     guard let (version, name) = Self.parse(fileName: fileName) else {
       throw .malformedName(file: fileName)
     }
+    try self.init(version: version, name: name, fileName: fileName, content: content)
+  }
+
+  /// Reads the content of a file that need not be named like a migration; it has the version 0 then.
+  init(lenientName path: String, content: [UInt8]) throws(MigrationError) {
+    let fileName = path.split(separator: "/").last.map(String.init) ?? path
+    let (version, name) = Self.parse(fileName: fileName) ?? (0, fileName)
+    try self.init(version: version, name: name, fileName: path, content: content)
+  }
+
+  private init(version: Int64, name: String, fileName: String, content: [UInt8]) throws(MigrationError) {
     self.version = version
     self.name = name
     self.fileName = fileName

@@ -1,4 +1,5 @@
 internal import Primitives
+internal import SQLSyntax
 
 /// Where parameters stand in a tree.
 extension JSON {

@@ -1,5 +1,6 @@
 internal import Postgres
 internal import Primitives
+internal import SQLSyntax
 
 /// Finds types for the parameters of a statement that the server cannot tell by itself.
 ///

@@ -1,5 +1,6 @@
 internal import Postgres
 internal import Primitives
+internal import SQLSyntax
 
 /// The lexical elements of a statement with their places in bytes; none of a text that cannot be read.
 struct SQLWords {

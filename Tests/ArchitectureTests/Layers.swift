@@ -23,7 +23,7 @@ struct Layers {
     "WalletCache": ["Cache", "Redis", "Ledger", "Wallet", "Postgres", "Primitives"],
     "CacheRace": ["Cache", "Redis", "Postgres", "ConnectionPool", "Primitives"],
     "Batch": ["Ledger", "Wallet", "Postgres", "Primitives"],
-    "Migrations": ["Postgres", "Primitives"],
+    "Migrations": ["SQLSyntax", "Postgres", "Primitives"],
     // Knows no wallet: jobs on the ledger are made above it.
     "Jobs": ["Postgres", "Primitives"],
     // PostgreSQL's grammar as a library; nobody else sees it.
@@ -41,7 +41,8 @@ struct Layers {
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
       "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures",
-      "Indexes", "Jobs", "Ledger", "Migrations", "Redis", "SQLSyntax", "Sandbox", "Wallet", "WalletCache",
+      "Indexes", "Jobs", "Ledger", "Migrations", "Plans", "Redis", "SQLSyntax", "Sandbox", "Wallet",
+      "WalletCache", "Workload",
       "Postgres", "Primitives", "ArgumentParser",
     ],
     "ironforge": ["Commands"],

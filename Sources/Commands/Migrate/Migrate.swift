@@ -19,7 +19,10 @@ struct MigrateCommand: ParsableCommand {
         ironforge migrate status --json
         ironforge migrate new add_wallet_labels
       """,
-    subcommands: [MigrateUp.self, MigrateDown.self, MigrateStatus.self, MigrateVerify.self, MigrateNew.self])
+    subcommands: [
+      MigrateUp.self, MigrateDown.self, MigrateStatus.self, MigrateVerify.self, MigrateLint.self,
+      MigrateNew.self,
+    ])
 }
 
 /// Where the migrations are, of every verb that reads them.
@@ -31,7 +34,12 @@ struct MigrationSource: ParsableArguments {
 
   /// - Throws: `MigrationError` for a file that is none, and where the directory cannot be found or read.
   func files() throws -> [MigrationFile] {
-    try MigrationDirectory(path: try ShippedDirectory.migrations.path(chosen: directory)).files()
+    try located().files()
+  }
+
+  /// The directory itself.
+  func located() throws -> MigrationDirectory {
+    MigrationDirectory(path: try ShippedDirectory.migrations.path(chosen: directory))
   }
 }
 

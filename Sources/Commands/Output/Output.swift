@@ -56,6 +56,17 @@ final class Output: Sendable {
     try writer.finish(nextCursor: nextCursor)
   }
 
+  /// Prints a list whose rows are too wide for a table: in text each as it prints by itself, with an empty line between two.
+  func renderParagraphs<Row: TableRow>(_ rows: [Row]) throws {
+    guard format == .text else { return try render(rows) }
+    var isFirst = true
+    for row in rows {
+      let gap = isFirst ? "" : "\n"
+      isFirst = false
+      try write { $0 += "\(gap)\(row.text)\n".utf8 }
+    }
+  }
+
   /// Begins a list whose rows come one after the other.
   func list<Row: TableRow>(of type: Row.Type) -> RowWriter<Row> {
     RowWriter(self, encoder(Row.tableHeader, Row.csvHeader))
