@@ -107,7 +107,7 @@ let package = Package(
         "Batch", "CacheRace", "Ledger", "Fixtures", "Indexes", "Jobs", "Migrations", "Postgres", "Primitives",
         "Wallet", "WalletCache", "Workload",
       ]),
-    tests("MigrationsTests", ["Migrations", "Postgres"]),
+    tests("MigrationsTests", ["Migrations", "Postgres"], data: ["Lint"]),
     tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),
     tests("WalletCacheTests", ["Cache", "Ledger", "WalletCache", "Postgres", "Redis", "Primitives"]),
     tests("FixturesTests", ["Fixtures", "Ledger", "Postgres", "Primitives"]),

@@ -35,12 +35,12 @@ public enum LintRule: String, Sendable, CaseIterable {
   case unusedAllowance = "unused_allowance"
 
   /// Whether it holds in a down section too: data that a revert loses was agreed to, and columns that it makes are what
-  /// they were.
+  /// they were. Tables that it drops, one after the other, are of no use any more.
   var holdsForReverts: Bool {
     switch self {
     case .dropTable, .dropColumn, .rename, .truncateCascade, .integerKey, .timestampWithoutTimeZone,
       .charColumn,
-      .jsonColumn, .wholeTableWrite:
+      .jsonColumn, .wholeTableWrite, .severalExclusiveLocks:
       false
     default: true
     }

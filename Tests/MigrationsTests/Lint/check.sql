@@ -1,0 +1,2 @@
+-- expect: check_validates
+alter table orders add constraint positive check (price > 0);

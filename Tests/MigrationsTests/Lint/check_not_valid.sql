@@ -1,0 +1,2 @@
+-- expect: nothing
+alter table orders add constraint positive check (price > 0) not valid;

@@ -1,0 +1,2 @@
+-- expect: table_rewrite
+cluster orders using i;

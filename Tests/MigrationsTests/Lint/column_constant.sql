@@ -1,0 +1,2 @@
+-- expect: nothing
+alter table orders add column status text not null default 'new';

@@ -1,0 +1,2 @@
+-- expect: nothing
+alter table orders add column seen timestamptz not null default now();

@@ -1,0 +1,2 @@
+-- expect: add_column_rewrites
+alter table orders add column n bigserial;

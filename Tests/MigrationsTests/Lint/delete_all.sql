@@ -1,0 +1,2 @@
+-- expect: whole_table_write
+delete from orders;

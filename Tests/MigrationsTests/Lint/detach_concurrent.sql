@@ -1,0 +1,2 @@
+-- expect: nothing
+alter table events detach partition events_2020 concurrently;

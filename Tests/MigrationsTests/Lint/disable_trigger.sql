@@ -1,0 +1,2 @@
+-- expect: disable_trigger
+alter table orders disable trigger all;

@@ -1,0 +1,2 @@
+-- expect: drop_column
+alter table orders drop column note;

@@ -1,0 +1,2 @@
+-- expect: nothing
+alter table orders add constraint k foreign key (customer_id) references customers (id) not valid;

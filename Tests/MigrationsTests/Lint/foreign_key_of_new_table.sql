@@ -1,0 +1,2 @@
+-- expect: nothing
+create table lines (id bigint primary key, order_id bigint references orders (id));

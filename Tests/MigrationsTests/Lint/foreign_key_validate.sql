@@ -1,0 +1,2 @@
+-- expect: nothing
+alter table orders validate constraint k;

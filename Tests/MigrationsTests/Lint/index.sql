@@ -1,0 +1,2 @@
+-- expect: index_not_concurrent
+create index i on orders (placed);

@@ -1,0 +1,2 @@
+-- expect: nothing
+create index concurrently i on orders (placed);

@@ -1,0 +1,2 @@
+-- expect: index_drop_not_concurrent
+drop index i;

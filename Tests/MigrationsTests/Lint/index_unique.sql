@@ -1,0 +1,2 @@
+-- expect: index_not_concurrent
+create unique index i on sales.orders (placed) where open;

@@ -1,0 +1,4 @@
+-- expect: nothing
+begin;
+lock table orders in row exclusive mode;
+commit;

@@ -1,0 +1,2 @@
+-- expect: constraint_builds_index
+alter table orders add primary key (number);

@@ -1,0 +1,2 @@
+-- expect: refresh_not_concurrent
+refresh materialized view sums;

@@ -1,0 +1,2 @@
+-- expect: reindex_not_concurrent
+reindex table orders;

@@ -1,0 +1,2 @@
+-- expect: rename
+alter table orders rename column note to remark;

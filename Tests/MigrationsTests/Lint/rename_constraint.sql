@@ -1,0 +1,2 @@
+-- expect: nothing
+alter table orders rename constraint a to b;

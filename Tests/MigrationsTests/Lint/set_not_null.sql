@@ -1,0 +1,2 @@
+-- expect: set_not_null
+alter table orders alter column placed set not null;

@@ -1,0 +1,2 @@
+-- expect: table_rewrite
+alter table orders set unlogged;

@@ -1,0 +1,2 @@
+-- expect: truncate_cascade
+truncate orders cascade;

@@ -1,0 +1,2 @@
+-- expect: column_type_change
+alter table orders alter column note type varchar(20);

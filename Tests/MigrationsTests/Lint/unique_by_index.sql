@@ -1,0 +1,2 @@
+-- expect: nothing
+alter table orders add constraint once unique using index orders_number;

@@ -1,0 +1,2 @@
+-- expect: nothing
+update orders set status = 'old' where id = 1;

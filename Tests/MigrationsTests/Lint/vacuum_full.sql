@@ -1,0 +1,2 @@
+-- expect: table_rewrite
+vacuum full orders;
