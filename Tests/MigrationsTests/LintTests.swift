@@ -106,7 +106,7 @@ struct LintTests {
     }
     #expect(file == "test.sql")
     #expect(named == line)
-    #expect(error?.kind == .malformedInput)
+    #expect(error?.code == "migration_malformed")
   }
 
   /// Whatever is cut off, a linter ends with findings or a line.
