@@ -46,9 +46,9 @@ struct QuerySlow: IronforgeCommand {
     let report = try StatementReport.read(session, limit: limit, order: sort.order, includesNested: nested)
     let rows = report.statements.map { SlowStatement(statistics: $0, report: report) }
     if plans {
-      try printPlans(rows, session, context)
+      try printPlans(PlannedStatement.fitted(rows), session, context)
     } else {
-      try context.output.render(rows)
+      try context.output.render(SlowStatement.fitted(rows))
     }
     context.messages.info(Self.summary(of: report))
   }

@@ -15,9 +15,26 @@ struct SlowStatement: TableRow {
   ]
   let statistics: StatementStatistics
   let report: StatementReport
+  /// Columns of text that are left for the statement.
+  var textWidth = 40
 
-  /// What fits into 100 columns with the others.
-  private static let queryWidth = 44
+  /// How many of 100 columns of text are left beside `cells`, which all rows have; never too few to recognise anything.
+  static func room(beside cells: [[String]], _ header: [TableColumn]) -> Int {
+    let widths = header.enumerated().map { index, column in
+      cells.reduce(displayWidth(column.title)) { max($0, displayWidth($1[index])) } + 2
+    }
+    return max(24, 100 - widths.reduce(0, +))
+  }
+
+  /// Rows with as much of each statement as fits.
+  static func fitted(_ rows: [SlowStatement]) -> [SlowStatement] {
+    let room = room(beside: rows.map { $0.tableRow.dropLast() }, tableHeader.dropLast())
+    return rows.map { row in
+      var row = row
+      row.textWidth = room
+      return row
+    }
+  }
 
   /// The first cells of this table and of the one with plans.
   var costs: [String] {
@@ -29,7 +46,7 @@ struct SlowStatement: TableRow {
 
   var tableRow: [String] {
     let hits = statistics.hitRate.map(percent) ?? ""
-    return costs + ["\(statistics.rows)", hits, inputOutput, shortened(statistics.text, to: Self.queryWidth)]
+    return costs + ["\(statistics.rows)", hits, inputOutput, shortened(statistics.text, to: textWidth)]
   }
 
   /// The time where it is measured, and otherwise the size. A block is of 8 KiB unless the server was built otherwise.
@@ -74,12 +91,20 @@ struct PlannedStatement: TableRow {
   static let tableHeader: [TableColumn] = [
     .number("total"), .number("share"), .number("calls"), .number("mean"), "query", "plan",
   ]
+
+  /// Rows with as much of each statement and its plan as fits.
+  static func fitted(_ rows: [SlowStatement]) -> [SlowStatement] {
+    let room = SlowStatement.room(beside: rows.map(\.costs), tableHeader.dropLast(2))
+    return rows.map { row in
+      var row = row
+      row.textWidth = room
+      return row
+    }
+  }
+
   static let csvHeader = SlowStatement.csvHeader + ["plan_cost", "plan_summary", "plan_error"]
   let row: SlowStatement
   let plan: Result<Plan, PlanFailure>
-
-  private static let queryWidth = 30
-  private static let planWidth = 40
 
   var tableRow: [String] {
     let summary: String
@@ -87,8 +112,8 @@ struct PlannedStatement: TableRow {
     case .success(let plan): summary = plan.root.summary
     case .failure(let failure): summary = "none: \(failure.message)"
     }
-    let query = shortened(row.statistics.text, to: Self.queryWidth)
-    return row.costs + [query, shortened(summary, to: Self.planWidth)]
+    let query = shortened(row.statistics.text, to: row.textWidth * 2 / 5)
+    return row.costs + [query, shortened(summary, to: row.textWidth - row.textWidth * 2 / 5 - 2)]
   }
 
   var json: JSON {
