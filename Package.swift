@@ -62,6 +62,7 @@ let package = Package(
     layer("Workload", ["Plans", "SQLSyntax", "Postgres", "Primitives"]),
     layer("Indexes", ["Postgres", "Primitives"]),
     layer("HTML"),
+    layer("Maintenance", ["Indexes", "Jobs", "Postgres", "Primitives"]),
     layer("Configuration", ["Primitives"]),
     layer("Fixtures", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer(
@@ -75,8 +76,8 @@ let package = Package(
       "Commands",
       [
         "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures",
-        "Indexes", "Jobs", "Ledger", "Migrations", "Plans", "Redis", "SQLSyntax", "Sandbox", "Wallet",
-        "WalletCache", "Workload",
+        "HTML", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations", "Plans", "Redis", "SQLSyntax",
+        "Sandbox", "Wallet", "WalletCache", "Workload",
         "Postgres", "Primitives",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -101,11 +102,13 @@ let package = Package(
       "WorkloadTests", ["Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"], data: ["Statements"]),
     tests("HTMLTests", ["HTML"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
+    tests("MaintenanceTests", ["Indexes", "Maintenance", "ironforge", "Postgres", "Primitives"]),
     tests(
       "LedgerTests",
       [
-        "Batch", "CacheRace", "Ledger", "Fixtures", "Indexes", "Jobs", "Migrations", "Postgres", "Primitives",
-        "Wallet", "WalletCache", "Workload",
+        "Batch", "CacheRace", "Ledger", "Fixtures", "Indexes", "Jobs", "Maintenance", "Migrations",
+        "Postgres",
+        "Primitives", "Wallet", "WalletCache", "Workload",
       ]),
     tests("MigrationsTests", ["Migrations", "Postgres"], data: ["Lint"]),
     tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),

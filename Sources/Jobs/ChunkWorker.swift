@@ -86,8 +86,21 @@ final class ChunkWorker: Sendable {
   }
 
   private func work(_ chunk: Chunk, _ session: Session) throws -> ChunkResult {
+    if !prepared.isTransactional { return try workApart(chunk, session) }
     let work = try prepared.work(chunk, session)
     FaultPoint.worked.reach()
+    try commit(recording(work.failures) + [finished(chunk, work)] + retried(chunk), session)
+    work.afterCommit?(session)
+    return .done(work)
+  }
+
+  /// Work that cannot be in a transaction: the claim only tells that the chunk is still to be done, and it is claimed again to
+  /// record it.
+  private func workApart(_ chunk: Chunk, _ session: Session) throws -> ChunkResult {
+    session.rollback()
+    let work = try prepared.work(chunk, session)
+    FaultPoint.worked.reach()
+    if let obstacle = try claim(chunk, session) { return obstacle }
     try commit(recording(work.failures) + [finished(chunk, work)] + retried(chunk), session)
     work.afterCommit?(session)
     return .done(work)

@@ -40,7 +40,12 @@ public protocol PreparedJob: Sendable {
   /// What is visited, in which order.
   var keys: KeySource { get }
 
-  /// Does the work of one chunk, inside the transaction that is open; it ends with the chunk.
+  /// Whether the work is part of the transaction that marks the chunk as done, which is all of exactly once. What the server
+  /// allows in no transaction is done before it, and must come to the same when it is done twice.
+  var isTransactional: Bool { get }
+
+  /// Does the work of one chunk: inside the transaction that is open and ends with the chunk, or, where it is not transactional,
+  /// outside of any.
   ///
   /// - Returns: what was done. Items that a rule refused are told there, and the rest of the chunk stands.
   /// - Throws: where nothing of the chunk shall stand. See `ChunkError` for what happens then.
@@ -49,6 +54,10 @@ public protocol PreparedJob: Sendable {
   /// What the work would be, for people: the server's plan for the first chunk, for instance. In a
   /// transaction that can only read.
   func explain(_ chunk: Chunk, _ session: Session) throws -> [String]
+}
+
+extension PreparedJob {
+  public var isTransactional: Bool { true }
 }
 
 /// Rows that are worked on in one transaction: all whose keys lie between two.

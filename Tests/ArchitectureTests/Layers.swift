@@ -35,15 +35,17 @@ struct Layers {
     "HTML": [],
     // Indexes of any database: knows no wallet either.
     "Indexes": ["Postgres", "Primitives"],
+    // Work on tables and indexes that an audit finds wanting.
+    "Maintenance": ["Indexes", "Jobs", "Postgres", "Primitives"],
     "Configuration": ["Primitives"],
     "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures",
-      "Indexes", "Jobs", "Ledger", "Migrations", "Plans", "Redis", "SQLSyntax", "Sandbox", "Wallet",
-      "WalletCache", "Workload",
-      "Postgres", "Primitives", "ArgumentParser",
+      "ArgumentParser", "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration",
+      "ConnectionPool", "Fixtures", "HTML", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations",
+      "Plans", "Postgres", "Primitives", "Redis", "SQLSyntax", "Sandbox", "Wallet", "WalletCache",
+      "Workload",
     ],
     "ironforge": ["Commands"],
   ])

@@ -166,7 +166,7 @@ import Testing
       let schema = try await run(["audit", "--schema", "sales", "--json"], database)
       #expect(schema.exitCode == 64)
       #expect(schema.stderr.contains(#""code":"schema_not_found""#))
-      #expect(try await run(["audit", "--only", "unused,bloated"], database).exitCode == 64)
+      #expect(try await run(["audit", "--only", "unused,bloat"], database).exitCode == 64)
       #expect(try await run(["audit", "--only", "none"], database).exitCode == 64)
       let absent = try await run(["audit", "--only", "unused", "--fail-on", "invalid"], database)
       #expect(absent.exitCode == 64)

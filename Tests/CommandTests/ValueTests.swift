@@ -71,3 +71,12 @@ import Testing
     #expect(meter.event(at: 5_000_000_000, isLast: true)["progress"]?["note"] == "paused")
   }
 }
+
+@Suite struct ByteCountTests {
+  @Test func readsSizesAsPostgreSQLCountsThem() {
+    let read = ["8192", "64kB", "100MB", "1.5GB", "2 tb", "0", "7b"].map { ByteCount(argument: $0)?.bytes }
+    #expect(read == [8192, 65_536, 104_857_600, 1_610_612_736, 2_199_023_255_552, 0, 7])
+    let refused = ["", "MB", "-1", "1e3", "0x10", "nan", "inf", "1.2.3", "2000TB", "5 parsecs", "１"]
+    #expect(refused.compactMap { ByteCount(argument: $0) } == [])
+  }
+}

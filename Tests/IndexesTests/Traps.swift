@@ -185,11 +185,13 @@ enum Traps {
 }
 
 /// Reads the catalog of a database over a session of its own.
-func readCatalog(_ url: String) async throws -> Catalog {
+func readCatalog(
+  _ url: String, bloatBytes: Int64 = Thresholds().bloatWasteBytes
+) async throws -> Catalog {
   let connection = try await Connection.connect(to: ConnectionString(url))
   let result: Result<Catalog, any Error>
   do {
-    result = .success(try await connection.withSession { try CatalogReader($0).read() })
+    result = .success(try await connection.withSession { try CatalogReader($0).read(bloatBytes: bloatBytes) })
   } catch {
     result = .failure(error)
   }

@@ -23,6 +23,7 @@ import Testing
       create table town.fresh (id int);
       create table town.changed (id int);
       insert into town.never select generate_series(1, 10);
+      insert into town."Odd ""name"" " values (1);
       insert into town.fresh select generate_series(1, 1000);
       insert into town.changed select generate_series(1, 1000)
       """)

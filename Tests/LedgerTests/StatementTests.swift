@@ -5,6 +5,7 @@ import Fixtures
 import Indexes
 import Jobs
 import Ledger
+import Maintenance
 import Migrations
 import TestSupport
 import Testing
@@ -18,7 +19,7 @@ import Workload
   private static let lists: [(target: String, statements: [Statement])] = [
     ("Batch", BatchRegistry.statements), ("CacheRace", RaceStatements.all),
     ("Fixtures", FixtureStatements.all), ("Indexes", IndexStatements.all), ("Jobs", JobStatements.all),
-    ("Ledger", Ledger.statements),
+    ("Ledger", Ledger.statements), ("Maintenance", MaintenanceStatements.all),
     ("Migrations", MigrationStatements.all),
     ("WalletCache", RowStatements.all + AuditStatements.all + OutboxStatements.all),
     ("Workload", WorkloadStatements.all),
@@ -37,8 +38,9 @@ import Workload
       let problems = try await onSession(database.url) { session in
         var problems: [String] = []
         // Those about indexes read whatever server there is; each knows a part of them.
-        let newer = Set(IndexStatements.all.map(\.sql))
+        let newer = Set((IndexStatements.all + MaintenanceStatements.all).map(\.sql))
           .subtracting(IndexStatements.all(serverVersion: session.serverVersion).map(\.sql))
+          .subtracting(MaintenanceStatements.all(serverVersion: session.serverVersion).map(\.sql))
         for (_, statements) in Self.lists {
           for statement in statements where !newer.contains(statement.sql) {
             do {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Indexes
+import Postgres
 import Primitives
 
 /// `ironforge index audit`.
@@ -20,8 +21,12 @@ struct IndexAudit: CronCommand {
       a reason, until a date. They are left out, and fail no run. With --quiet text has no summary, so that cron mails new
       findings and nothing else.
 
+      What a bloated index wastes is estimated from the planner's statistics; --exact reads those that look bloated, or of \
+      which nothing is known, with the extension pgstattuple. That reads them whole, up to --exact-max each.
+
       EXAMPLES:
         ironforge index audit
+        ironforge index audit --html audit.html --fail-on none
         ironforge index audit --only redundant,duplicate --table orders --verbose
         ironforge index audit --quiet --baseline accepted.csv --fail-on invalid,missing_fk_index
       """)
@@ -42,6 +47,18 @@ struct IndexAudit: CronCommand {
   @Flag(help: "Also what is to be kept, and why, and what the baseline accepts.")
   var verbose = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Also write the report to this file, as one page that needs nothing else.", valueName: "file"),
+    completion: .file(extensions: ["html"]))
+  var html: String?
+
+  @Flag(help: "Read indexes that look bloated, to know (extension pgstattuple).")
+  var exact = false
+
+  @Option(help: ArgumentHelp("The largest index that --exact reads.", valueName: "size"))
+  var exactMax = ByteCount(bytes: 1 << 30)
+
   @OptionGroup var tables: TableOptions
   @OptionGroup(title: "For cron") var cron: CronOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -59,6 +76,7 @@ struct IndexAudit: CronCommand {
 
   func run(in context: CommandContext) throws {
     let accepted = try baseline.map { try Baseline(InputFile($0)) }
+    let page = try html.map { try DurableFile($0) }
     let session = try context.openCancellableSession()
     let reader = try context.clusterReader(session)
     let ledger = try reader.ledger { warnOfHiddenLedger(context.messages) }
@@ -66,14 +84,25 @@ struct IndexAudit: CronCommand {
     let usage = try reader.usage(of: catalog, ledger: ledger)
     try context.signals.check()
     let names = try tables.selection.names(in: catalog)
-    let report = Audit(catalog, usage: usage).report()
+    let measured = exact ? try readLeaves(catalog, session, context) : [:]
+    let report = Audit(catalog, usage: usage, measured: measured).report()
     let chosen = report.findings.filter { finding in
       names.contains(finding.table) && only.map { $0.kinds.contains(finding.kind) } ?? true
     }
+    let audited = chosen.map { AuditedFinding($0, accepted, at: catalog.facts.now) }
     let view = AuditView(
-      report: report, findings: chosen.map { AuditedFinding($0, accepted, at: catalog.facts.now) },
-      isVerbose: verbose, hasSummary: !global.isQuiet)
+      report: report, findings: audited, isVerbose: verbose, hasSummary: !global.isQuiet)
     context.itemCount = Int64(view.new.count)
+    if let page {
+      let start = Timestamp(microseconds: catalog.facts.now.microseconds - AuditSizes.microsecondsShown)
+      let days = usage.hasLedger ? try UsageStore(session).days(since: start) : [:]
+      let document = AuditPage(
+        report: report, catalog: catalog.with(usage).narrowed(to: names),
+        findings: audited.filter { verbose || $0.isNew }, days: days
+      ).document
+      try page.write { $0 += document }
+      try page.commit()
+    }
     try context.output.render(view)
     warnOfLockedTables(catalog.facts, context.messages)
     warnOfRepeated(usage.cluster, context.messages)
@@ -82,6 +111,21 @@ struct IndexAudit: CronCommand {
     }
     let fails = view.new.contains { finding in failOn.map { $0.kinds.contains(finding.kind) } ?? true }
     if fails { throw ExitCode(.found) }
+  }
+
+  private func readLeaves(
+    _ catalog: Catalog, _ session: Session, _ context: CommandContext
+  ) throws -> [UInt32: LeafDensity] {
+    let seconds = try context.configuration().values.database.statementTimeoutSeconds
+    let (found, leftOut) = try LeafReader(session).read(
+      catalog, bytesMax: exactMax.bytes, timeout: .seconds(seconds),
+      shouldStop: { try context.signals.check() })
+    if !leftOut.isEmpty {
+      context.messages.warning(
+        "not read, because they are larger than --exact-max, take longer than database.statement_timeout_secs, or are locked: "
+          + leftOut.map(\.description).joined(separator: ", "))
+    }
+    return found
   }
 
   private func tellObsolete(_ baseline: Baseline, _ findings: [Finding], _ messages: Messages) {

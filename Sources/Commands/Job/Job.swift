@@ -27,16 +27,17 @@ struct JobRunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Start a job, or go on with one that was left unfinished.",
     discussion: """
-      Known jobs: sql, settle-pending, expire-holds, drain-outbox, analyze-stale. One process at a time works on the same job with \
+      Known jobs: sql, settle-pending, expire-holds, drain-outbox, analyze-stale, rebuild-bloated. One process at a time works on the same job with \
       the same options; a second one exits 75. The exit code is 3 when rows failed; they are listed.
 
       EXAMPLES:
         ironforge job run sql --table orders --key id --statement 'update orders set seen = true where id = any($1)'
         ironforge job run settle-pending --older-than 1h --max-rate 500
         ironforge job run analyze-stale --dry-run
+        ironforge job run rebuild-bloated --schema public
       """,
     subcommands: [
       JobRunSQL.self, JobRunSettlePending.self, JobRunExpireHolds.self, JobRunDrainOutbox.self,
-      JobRunAnalyzeStale.self,
+      JobRunAnalyzeStale.self, JobRunRebuildBloated.self,
     ])
 }

@@ -1,4 +1,5 @@
 import Jobs
+import Maintenance
 import Primitives
 
 /// The jobs that are built in.
@@ -11,6 +12,7 @@ enum JobCatalog {
       switch run.job {
       case SQLJob.name: SQLJob(options: run.options)
       case AnalyzeStaleJob.name: AnalyzeStaleJob(options: run.options)
+      case RebuildBloatedJob.name: RebuildBloatedJob(options: run.options)
       case SettlePendingJob.name: SettlePendingJob(options: run.options, fence: try context.commitFence())
       case ExpireHoldsJob.name: ExpireHoldsJob(fence: try context.commitFence())
       case DrainOutboxJob.name: DrainOutboxJob(fence: try context.outboxFence())

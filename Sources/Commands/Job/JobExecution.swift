@@ -22,10 +22,12 @@ struct JobExecution: Sendable {
 
   /// Runs the job to its end and prints how it went.
   ///
-  /// - Parameter id: a run to go on with; nil for the unfinished one of this job, or a new one.
+  /// - Parameters:
+  ///   - id: a run to go on with; nil for the unfinished one of this job, or a new one.
+  ///   - summary: what this process has done, asked at the end.
   /// - Throws: `ExitCode(.partial)` when rows failed, `ExitCode(.terminated)` when somebody cancelled it, and
   ///   the failures of `JobRunner`.
-  func run(resuming id: Identifier? = nil) async throws {
+  func run(resuming id: Identifier? = nil, with summary: (() -> any JobSummary)? = nil) async throws {
     // Registering anything makes the first signal end the run in order.
     let registration = try context.signals.onStop {}
     defer { withExtendedLifetime(registration) {} }
@@ -42,7 +44,9 @@ struct JobExecution: Sendable {
     display.finish()
     context.itemCount = status.run.done
     try context.output.render(
-      JobStatusView(status: status), isSuccess: status.run.state != .cancelled && status.run.failedCount == 0)
+      JobStatusView(status: status, summary: summary?()),
+      isSuccess: status.run.state != .cancelled && status.run.failedCount == 0)
+    for warning in summary?().warnings ?? [] { context.messages.warning(warning) }
     if status.run.state == .cancelled {
       context.messages.warning("somebody cancelled the run; what its chunks did stays")
       throw ExitCode(.terminated)

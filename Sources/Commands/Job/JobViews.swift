@@ -1,9 +1,18 @@
 import Jobs
 import Primitives
 
+/// What a job has to say at the end of a run, beyond what every job says: of the process that ends, since it is not recorded.
+protocol JobSummary: Sendable {
+  var json: [(key: String, value: JSON)] { get }
+  /// Lines of text.
+  var lines: [String] { get }
+  var warnings: [String] { get }
+}
+
 /// A run with its failed rows, as it is printed (SPEC section 9).
 struct JobStatusView: Renderable {
   let status: JobStatus
+  var summary: (any JobSummary)?
 
   private var run: JobRun { status.run }
 
@@ -21,7 +30,7 @@ struct JobStatusView: Renderable {
               ]
             })
         )
-      ])
+      ] + (summary?.json ?? []))
   }
 
   var text: String {
@@ -42,6 +51,7 @@ struct JobStatusView: Renderable {
     lines.append("created    \(run.createdAt)")
     if let finished = run.finishedAt { lines.append("finished   \(finished)") }
     lines = lines.map { terminalSafe($0) }
+    if let more = summary?.lines, !more.isEmpty { lines += [""] + more }
     if !status.failed.isEmpty {
       let rows = status.failed.map { [$0.key.joined(separator: ", "), $0.code, $0.message] }
       lines += ["", "\(run.failedCount) rows failed:", table(["key", "code", "message"], rows)]

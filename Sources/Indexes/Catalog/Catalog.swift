@@ -82,7 +82,7 @@ public struct Catalog: Sendable {
   }
 
   /// Usage of an index and all that are attached below it.
-  func usage(ofTree index: Index) -> IndexUsage {
+  public func usage(ofTree index: Index) -> IndexUsage {
     tree(of: index).reduce(IndexUsage()) { $0 + $1.usage }
   }
 
@@ -94,12 +94,21 @@ public struct Catalog: Sendable {
   }
 
   /// Bytes of an index and all that are attached below it.
-  func sizeBytes(ofTree index: Index) -> Int64 {
+  public func sizeBytes(ofTree index: Index) -> Int64 {
     tree(of: index).reduce(0) { $0 + $1.sizeBytes }
   }
 
+  /// The part of it that is about these tables.
+  public func narrowed(to names: Set<RelationName>) -> Catalog {
+    let chosen = tables.values.filter { names.contains($0.name) }
+    let oids = Set(chosen.map(\.oid))
+    return Catalog(
+      tables: chosen, indexes: indexes.values.filter { oids.contains($0.table) },
+      foreignKeys: foreignKeys.filter { oids.contains($0.table) }, facts: facts)
+  }
+
   /// The table with the sizes, rows and counters of its partitions added.
-  func summed(_ table: Table) -> Table {
+  public func summed(_ table: Table) -> Table {
     var sum = table
     for partition in partitions(of: table) {
       sum.sizeBytes += partition.sizeBytes

@@ -9,19 +9,70 @@ public struct CatalogReader {
     self.session = session
   }
 
-  /// - Parameter fewValues: columns with more values than this are of no interest.
+  /// In a transaction of its own, unless one is open.
+  ///
+  /// - Parameters:
+  ///   - fewValues: columns with more values than this are of no interest.
+  ///   - bloatBytes: of smaller indexes it is not read what they are made of.
   /// - Throws: `PostgresError`.
-  public func read(fewValues: Double = Thresholds().fewValues) throws -> Catalog {
+  public func read(
+    fewValues: Double = Thresholds().fewValues, bloatBytes: Int64 = Thresholds().bloatWasteBytes
+  ) throws -> Catalog {
     var abandoned: Set<UInt32> = []
     for row in try session.query(IndexStatements.abandoned()) { abandoned.insert(try row.decode(0)) }
-    return try session.transaction(.snapshot) {
+    func readAll() throws -> Catalog {
       try session.query(IndexStatements.emptySearchPath())
       var facts = try readFacts()
       facts.standbys = try session.query(UsageStatements.standbys()).map { row in try row.decode(0) }
       facts.tablesLocked = try session.query(IndexStatements.lockedTables()).map { row in try row.decode(0) }
+      var indexes = try readIndexes(facts, abandoned)
+      try readEntries(of: &indexes, bloatBytes)
       return Catalog(
-        tables: try readTables(fewValues), indexes: try readIndexes(facts, abandoned),
-        foreignKeys: try readForeignKeys(), facts: facts)
+        tables: try readTables(fewValues), indexes: indexes, foreignKeys: try readForeignKeys(), facts: facts)
+    }
+    return session.isInTransaction ? try readAll() : try session.transaction(.snapshot, readAll)
+  }
+
+  /// What large indexes are made of.
+  private func readEntries(of indexes: inout [Index], _ bytesMin: Int64) throws {
+    let large = indexes.filter { $0.sizeBytes >= bytesMin && !$0.isPartitioned }.map { Int64($0.oid) }
+    guard !large.isEmpty else { return }
+    var statistics: [UInt32: [Int16: ColumnStatistics]] = [:]
+    for row in try session.query(BloatStatements.columnStatistics(large)) {
+      statistics[try row.decode(0), default: [:]][try row.decode(1)] = ColumnStatistics(
+        distinct: try row.decode(2), width: try row.decode(3), nullShare: try row.decode(4))
+    }
+    var places: [UInt32: Int] = [:]
+    for (place, index) in indexes.enumerated() { places[index.oid] = place }
+    for row in try session.query(BloatStatements.entries(large)) {
+      guard let place = places[try row.decode(0)] else { continue }
+      indexes[place].tuples = try row.decodeIfPresent(1)
+      guard try row.decode(2) else { continue }
+      let lengths: [Int16] = try row.decode(3)
+      let alignments: [String] = try row.decode(4)
+      let index = indexes[place]
+      let columns = index.keys.map(\.column) + index.included.map { $0 }
+      guard lengths.count == columns.count, alignments.count == columns.count else {
+        throw PostgresError.decoding("an index with other columns than it has")
+      }
+      let attributes = columns.enumerated().map { position, column in
+        BtreeLayout.Attribute(
+          length: lengths[position], alignment: Self.alignment(alignments[position]),
+          statistics: column.map { statistics[index.table]?[$0] }
+            ?? statistics[index.oid]?[Int16(clamping: position + 1)])
+      }
+      indexes[place].layout = BtreeLayout(
+        attributes: attributes, keyCount: index.keys.count, isEqualImage: try row.decode(5))
+    }
+  }
+
+  /// `pg_type.typalign`.
+  private static func alignment(_ code: String) -> Int {
+    switch code {
+    case "c": 1
+    case "s": 2
+    case "i": 4
+    default: 8
     }
   }
 
@@ -50,6 +101,8 @@ public struct CatalogReader {
         newPageUpdates[try row.decode(0)] = try row.decode(1)
       }
     }
+    var unknown: Set<UInt32> = []
+    for row in try session.query(IndexStatements.withoutStatistics()) { unknown.insert(try row.decode(0)) }
     return try session.query(IndexStatements.tables()).map { row in
       let oid: UInt32 = try row.decode(0)
       let name = RelationName(
@@ -60,6 +113,7 @@ public struct CatalogReader {
       table.rows = try row.decodeIfPresent(6)
       table.sizeBytes = try row.decode(7)
       table.columns = columns.removeValue(forKey: oid) ?? [:]
+      table.lacksStatistics = unknown.contains(oid)
       let counts: [Int64] = try row.decode(8)
       guard counts.count == 8 else { throw PostgresError.decoding("\(counts.count) counters of a table") }
       table.counters = TableCounters(

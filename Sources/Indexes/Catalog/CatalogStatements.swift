@@ -16,9 +16,9 @@ public enum IndexStatements {
 
   private static let everywhere =
     [
-      emptySearchPath, facts, lockedTables, tables, columns, fewValues, indexes, indexColumns,
+      emptySearchPath, facts, lockedTables, tables, withoutStatistics, columns, fewValues, indexes, indexColumns,
       foreignKeys, abandoned, usage, commitTimes,
-    ] + UsageStatements.all + LedgerStatements.all
+    ] + UsageStatements.all + LedgerStatements.all + BloatStatements.all
   private static let since15 = [nullsNotDistinct]
   private static let since16 = [lastScans, newPageUpdates]
 
@@ -126,6 +126,23 @@ public enum IndexStatements {
     where s.n_distinct > 0 and s.n_distinct <= $1::float8 and s.inherited = (c.relkind = 'p')
       and c.oid in (select oid from open_tables)
     """, parameters: [.float8], columns: [.oid, .int2, .float8])
+
+  /// Tables that have rows and no statistics of any column: ANALYZE never ran, or a pg_upgrade before version 18 left them
+  /// behind. Only of tables whose columns the role may all see.
+  static let withoutStatistics = Statement(
+    """
+    with \(openTables)
+    select c.oid
+    from open_tables o
+    join pg_class c on c.oid = o.oid
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind <> 'p' and c.reltuples > 0 and has_table_privilege(c.oid, 'select') and not row_security_active(c.oid)
+      and exists (
+        select from pg_attribute a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and coalesce(a.attstattarget, -1) <> 0)
+      and not exists (
+        select from pg_stats s where s.schemaname = n.nspname and s.tablename = c.relname and not s.inherited)
+    """, columns: [.oid])
 
   static let indexes = Statement(
     """

@@ -56,6 +56,8 @@ public struct Index: Sendable {
   public var history: IndexHistory?
   /// Its file in the tablespace's directory; 0 where it has none. It changes when the index is written anew.
   public var relfilenode: Int64 = 0
+  /// What a btree's entries are made of; nil for other methods and for small indexes.
+  public var layout: BtreeLayout?
   /// Entries, as VACUUM, ANALYZE or the last build counted them; nil where none has.
   public var tuples: Int64?
   /// The fewest bytes per entry that the usage ledger has ever seen in this file of it; nil where it has seen none.

@@ -16,6 +16,8 @@ public struct Table: Sendable {
   /// Those that an index or a foreign key names, by number.
   public var columns: [Int16: Column] = [:]
   public var counters = TableCounters()
+  /// Whether `pg_stats` may be seen and has nothing on any column.
+  public var lacksStatistics = false
 }
 
 /// A column that an index or a foreign key names.

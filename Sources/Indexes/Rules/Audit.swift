@@ -3,9 +3,16 @@ internal import Primitives
 /// All rules over one catalog.
 public struct Audit {
   private let context: RuleContext
+  private let measured: [UInt32: LeafDensity]
 
-  /// - Parameter usage: what all servers of the cluster say; nil where only one was asked.
-  public init(_ catalog: Catalog, thresholds: Thresholds = Thresholds(), usage: ClusterUsage? = nil) {
+  /// - Parameters:
+  ///   - usage: what all servers of the cluster say; nil where only one was asked.
+  ///   - measured: what `LeafReader` has read, by OID.
+  public init(
+    _ catalog: Catalog, thresholds: Thresholds = Thresholds(), usage: ClusterUsage? = nil,
+    measured: [UInt32: LeafDensity] = [:]
+  ) {
+    self.measured = measured
     context = RuleContext(usage.map { catalog.with($0) } ?? catalog, thresholds, usage)
   }
 
@@ -15,6 +22,7 @@ public struct Audit {
     var findings = redundant.findings
     findings += UnusedRule(context: context, survivors: redundant.survivors).apply()
     findings += InvalidRule(context: context).apply()
+    findings += BloatRule(context: context, measured: measured).apply()
     findings += ForeignKeyRule(context: context).apply()
     findings += SelectivityRule(context: context).apply()
     findings += SequentialScanRule(context: context).apply()

@@ -21,6 +21,7 @@ public struct Finding: Sendable, Equatable {
     case duplicate
     case missingForeignKeyIndex = "missing_fk_index"
     case invalid
+    case bloated
     case lowSelectivity = "low_selectivity"
     case missing
     case staleStatistics = "stale_statistics"

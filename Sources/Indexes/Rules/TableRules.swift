@@ -33,52 +33,6 @@ struct SequentialScanRule {
   }
 }
 
-/// Tables whose planner statistics are older than autovacuum would let them become.
-struct StaleStatisticsRule {
-  let context: RuleContext
-
-  func apply() -> [Finding] {
-    context.catalog.sortedTables.compactMap { $0.isPartitioned ? neverCounted($0) : judge($0) }
-  }
-
-  private func judge(_ table: Table) -> Finding? {
-    let counters = table.counters
-    let rows = max(table.rows ?? 0, counters.liveRows)
-    let limit =
-      Double(context.thresholds.changesBorne) + context.thresholds.changedShare * Double(table.rows ?? 0)
-    // Without any count since the last reset nothing is known to have changed.
-    guard rows > context.thresholds.changesBorne, Double(counters.modifiedSinceAnalyze) > limit else {
-      return nil
-    }
-    let since =
-      counters.lastAnalyze.map { "since \($0)" } ?? "and it was never analysed since they are counted"
-    return finding(
-      table, rows, Reason("rows_changed", "\(counters.modifiedSinceAnalyze) rows have changed \(since)"))
-  }
-
-  /// Autovacuum analyses partitions, never what they are partitions of.
-  private func neverCounted(_ table: Table) -> Finding? {
-    let sum = context.catalog.summed(table)
-    guard table.counters.lastAnalyze == nil, table.rows == nil,
-      let rows = sum.rows, rows >= context.thresholds.rowsMany
-    else { return nil }
-    return finding(
-      table, rows,
-      Reason(
-        "parent_never_analyzed",
-        "autovacuum never analyses a partitioned table: joins with it are planned without statistics"))
-  }
-
-  private func finding(_ table: Table, _ rows: Int64, _ reason: Reason) -> Finding {
-    Finding(
-      .staleStatistics, table: table.name, identity: [], verdict: .analyze, reasons: [reason],
-      evidence: [
-        "n_mod_since_analyze": .integer(table.counters.modifiedSinceAnalyze), "rows": .integer(rows),
-        "last_analyze": .time(table.counters.lastAnalyze),
-      ], sizeBytes: context.catalog.summed(table).sizeBytes, ddl: "ANALYZE \(table.name.quoted);")
-  }
-}
-
 /// Tables where indexes cost writes more than they give reads.
 struct WriteCostRule {
   let context: RuleContext

@@ -30,6 +30,11 @@ public struct Thresholds: Sendable {
   public var newPageShare = 0.2
   public var nonHotShare = 0.8
 
+  /// How many times larger than a fresh build an index is that is rebuilt (pg_index_watch), and how many bytes that gains
+  /// at least.
+  public var bloatRatio = 2.0
+  public var bloatWasteBytes: Int64 = 10 << 20
+
   /// As autovacuum_analyze_scale_factor and autovacuum_analyze_threshold.
   public var changedShare = 0.1
   public var changesBorne: Int64 = 50
