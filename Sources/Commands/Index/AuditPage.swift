@@ -121,9 +121,19 @@ struct AuditPage {
       groups.map { group in
         """
         <section id="\(group.verdict.rawValue)"><h2>\(Self.title(group.verdict)) <span class="faint">\(group.findings.count)</span></h2>
-        \(HTML(group.findings.map(Self.card)))</section>
+        \(HTML(group.findings.prefix(Self.cardsMax).map(Self.card)))\(Self.rest(group.findings.count))</section>
         """
       })
+  }
+
+  /// Of one verdict; nobody reads more, and the page stays small enough to be sent.
+  private static let cardsMax = 300
+
+  private static func rest(_ count: Int) -> HTML {
+    guard count > cardsMax else { return "" }
+    return """
+      <p class="faint">These are the \(cardsMax) largest; <code>ironforge index audit --json</code> has \(count - cardsMax) more.</p>
+      """
   }
 
   private static func title(_ verdict: Finding.Verdict) -> String {

@@ -16,8 +16,8 @@ public enum IndexStatements {
 
   private static let everywhere =
     [
-      emptySearchPath, facts, lockedTables, tables, withoutStatistics, columns, fewValues, indexes, indexColumns,
-      foreignKeys, abandoned, usage, commitTimes,
+      emptySearchPath, facts, lockedTables, tables, withoutStatistics, columns, fewValues, indexes,
+      indexColumns, foreignKeys, abandoned, usage, commitTimes,
     ] + UsageStatements.all + LedgerStatements.all + BloatStatements.all
   private static let since15 = [nullsNotDistinct]
   private static let since16 = [lastScans, newPageUpdates]
@@ -137,11 +137,13 @@ public enum IndexStatements {
     join pg_class c on c.oid = o.oid
     join pg_namespace n on n.oid = c.relnamespace
     where c.relkind <> 'p' and c.reltuples > 0 and has_table_privilege(c.oid, 'select') and not row_security_active(c.oid)
+      and pg_stat_get_last_analyze_time(c.oid) is null and pg_stat_get_last_autoanalyze_time(c.oid) is null
       and exists (
         select from pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and coalesce(a.attstattarget, -1) <> 0)
-      and not exists (
-        select from pg_stats s where s.schemaname = n.nspname and s.tablename = c.relname and not s.inherited)
+      -- Not EXISTS: the planner thinks that the view has few rows, and would look through it for each table.
+      and (n.nspname, c.relname) not in (
+        select s.schemaname, s.tablename from pg_stats s where not s.inherited)
     """, columns: [.oid])
 
   static let indexes = Statement(
