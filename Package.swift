@@ -61,6 +61,7 @@ let package = Package(
     layer("Plans", ["Primitives"]),
     layer("Workload", ["Plans", "SQLSyntax", "Postgres", "Primitives"]),
     layer("Indexes", ["Postgres", "Primitives"]),
+    layer("Pruning", ["Indexes", "Workload", "Plans", "Postgres", "Primitives"]),
     layer("HTML"),
     layer("Maintenance", ["Indexes", "Jobs", "Postgres", "Primitives"]),
     layer("Configuration", ["Primitives"]),
@@ -76,9 +77,8 @@ let package = Package(
       "Commands",
       [
         "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures",
-        "HTML", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations", "Plans", "Redis", "SQLSyntax",
-        "Sandbox", "Wallet", "WalletCache", "Workload",
-        "Postgres", "Primitives",
+        "HTML", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations", "Plans", "Postgres",
+        "Primitives", "Pruning", "Redis", "SQLSyntax", "Sandbox", "Wallet", "WalletCache", "Workload",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
@@ -96,6 +96,7 @@ let package = Package(
       ["Cache", "CacheRace", "ConnectionPool", "Migrations", "Postgres", "Redis", "Primitives"],
       data: ["Traces"]),
     tests("IndexesTests", ["Indexes", "Postgres", "Primitives"]),
+    tests("PruningTests", ["Pruning", "Indexes", "ironforge", "Plans", "Postgres", "Primitives"]),
     tests("SQLSyntaxTests", ["SQLSyntax", "Primitives"]),
     tests("PlansTests", ["Plans", "Primitives"]),
     tests(
@@ -106,9 +107,8 @@ let package = Package(
     tests(
       "LedgerTests",
       [
-        "Batch", "CacheRace", "Ledger", "Fixtures", "Indexes", "Jobs", "Maintenance", "Migrations",
-        "Postgres",
-        "Primitives", "Wallet", "WalletCache", "Workload",
+        "Batch", "CacheRace", "Fixtures", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations",
+        "Postgres", "Primitives", "Pruning", "Wallet", "WalletCache", "Workload",
       ]),
     tests("MigrationsTests", ["Migrations", "Postgres"], data: ["Lint"]),
     tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),

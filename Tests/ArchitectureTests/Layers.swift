@@ -37,6 +37,8 @@ struct Layers {
     "Indexes": ["Postgres", "Primitives"],
     // Work on tables and indexes that an audit finds wanting.
     "Maintenance": ["Indexes", "Jobs", "Postgres", "Primitives"],
+    // Drops indexes and makes them again.
+    "Pruning": ["Indexes", "Workload", "Plans", "Postgres", "Primitives"],
     "Configuration": ["Primitives"],
     "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
@@ -44,8 +46,8 @@ struct Layers {
     "Commands": [
       "ArgumentParser", "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration",
       "ConnectionPool", "Fixtures", "HTML", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations",
-      "Plans", "Postgres", "Primitives", "Redis", "SQLSyntax", "Sandbox", "Wallet", "WalletCache",
-      "Workload",
+      "Plans", "Postgres", "Primitives", "Pruning", "Redis", "SQLSyntax", "Sandbox", "Wallet",
+      "WalletCache", "Workload",
     ],
     "ironforge": ["Commands"],
   ])

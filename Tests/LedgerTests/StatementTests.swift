@@ -7,6 +7,7 @@ import Jobs
 import Ledger
 import Maintenance
 import Migrations
+import Pruning
 import TestSupport
 import Testing
 import WalletCache
@@ -20,7 +21,7 @@ import Workload
     ("Batch", BatchRegistry.statements), ("CacheRace", RaceStatements.all),
     ("Fixtures", FixtureStatements.all), ("Indexes", IndexStatements.all), ("Jobs", JobStatements.all),
     ("Ledger", Ledger.statements), ("Maintenance", MaintenanceStatements.all),
-    ("Migrations", MigrationStatements.all),
+    ("Migrations", MigrationStatements.all), ("Pruning", PruneStatements.all),
     ("WalletCache", RowStatements.all + AuditStatements.all + OutboxStatements.all),
     ("Workload", WorkloadStatements.all),
     (

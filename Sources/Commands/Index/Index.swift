@@ -12,7 +12,9 @@ struct IndexCommand: ParsableCommand {
         ironforge index snapshot --quiet
         ironforge index audit
       """,
-    subcommands: [IndexUsageList.self, IndexSnapshot.self, IndexAudit.self])
+    subcommands: [
+      IndexUsageList.self, IndexSnapshot.self, IndexAudit.self, IndexPrune.self, IndexRestore.self,
+    ])
 }
 
 /// Which tables a command about indexes looks at.

@@ -24,7 +24,8 @@ public enum IndexStatements {
 
   /// With it the server qualifies every name that it prints: definitions read the same for every role, and can be run
   /// by any.
-  static let emptySearchPath = Statement("select set_config('search_path', '', true)", columns: [.text])
+  public static let emptySearchPath = Statement(
+    "select set_config('search_path', '', true)", columns: [.text])
 
   /// Relations that somebody holds, or waits for, in ACCESS EXCLUSIVE mode. Printing an expression or asking for a size
   /// would wait behind them.
@@ -58,7 +59,7 @@ public enum IndexStatements {
     """,
     columns: [.text, .text, .timestamptz, .timestamptz, .bool, .bool, .bool, .bool, .int8])
 
-  static let lockedTables = Statement(
+  public static let lockedTables = Statement(
     """
     select n.nspname || '.' || c.relname
     from pg_class c join pg_namespace n on n.oid = c.relnamespace

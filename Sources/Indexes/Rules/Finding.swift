@@ -6,7 +6,7 @@ public struct Reason: Sendable, Equatable {
   public let code: String
   public let sentence: String
 
-  init(_ code: String, _ sentence: String) {
+  public init(_ code: String, _ sentence: String) {
     self.code = code
     self.sentence = sentence
   }

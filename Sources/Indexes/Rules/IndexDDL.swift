@@ -17,36 +17,11 @@ struct IndexDDL {
   }
 
   private func statements(creating index: Index) -> [String] {
-    var statements = [definition(of: index) + ";"]
-    for (position, target) in index.statisticsTargets.sorted(by: { $0.key < $1.key }) {
-      statements.append(
-        "ALTER INDEX \(index.name.quoted) ALTER COLUMN \(position) SET STATISTICS \(target);")
-    }
-    if let comment = index.comment {
-      statements.append("COMMENT ON INDEX \(index.name.quoted) IS \(Self.literal(comment));")
-    }
-    if index.isClustered, let table = catalog.tables[index.table] {
-      let name = Self.quoted(index.name.name)
-      statements.append("ALTER TABLE \(table.name.quoted) CLUSTER ON \(name);")
-    }
+    var statements = catalog.restoration(of: index).statements
     if let parent = index.parent.flatMap({ catalog.indexes[$0] }) {
       statements.append("ALTER INDEX \(parent.name.quoted) ATTACH PARTITION \(index.name.quoted);")
     }
     return statements
-  }
-
-  /// `CREATE INDEX … [TABLESPACE …] [WHERE …]`. The server's text has the WHERE clause last, as it is in the catalog.
-  private func definition(of index: Index) -> String {
-    var text = index.definition
-    if !index.isPartitioned {
-      for start in ["CREATE INDEX ", "CREATE UNIQUE INDEX "] where text.hasPrefix(start) {
-        text = start + "CONCURRENTLY " + text.dropFirst(start.count)
-      }
-    }
-    guard let tablespace = index.tablespace else { return text }
-    let condition = index.predicate.map { " WHERE " + $0 } ?? ""
-    guard text.hasSuffix(condition) else { return text }
-    return "\(text.dropLast(condition.count)) TABLESPACE \(tablespace)\(condition)"
   }
 
   /// An index on columns, for a foreign key. On a partitioned table one is made on each partition concurrently, and then

@@ -1,0 +1,172 @@
+public import Indexes
+internal import Primitives
+
+/// What somebody wants to have pruned.
+public struct PruneRequest: Sendable {
+  /// Among `unused`, `redundant` and `duplicate`.
+  public var kinds: Set<Finding.Kind> = [.unused, .redundant, .duplicate]
+  public var tables = TableSelection()
+  /// Drop also what makes a known statement dearer.
+  public var acceptsWorse = false
+  /// Drop unused indexes also where no statement could be planned without them.
+  public var acceptsUnproven = false
+
+  public init() {}
+}
+
+/// An index that an audit wants to have dropped.
+public struct PruneCandidate: Sendable {
+  public let index: Index
+  public let table: RelationName
+  /// Why; those on redundancy first, since they prove it by algebra.
+  public let findings: [Finding]
+  public let restoration: IndexRestoration
+  /// The index with all that are attached to it.
+  public let tree: [UInt32]
+  /// Names of the tables that it and those are on, as plans call them.
+  public let relations: Set<String>
+  /// The index that does its work, for a redundant one.
+  public let survivor: String?
+  /// What drops it and what takes that back.
+  public let ddl: String
+  public let undoDDL: String
+  public let sizeBytes: Int64
+
+  public var kind: Finding.Kind { findings[0].kind }
+  /// Whether another index provably does all that it does.
+  public var isCovered: Bool { kind != .unused }
+}
+
+extension PruneCandidate {
+  /// The indexes that the report wants to drop, the largest first.
+  ///
+  /// - Parameter tables: names of the tables that are asked about.
+  public static func all(
+    in report: IndexAuditReport, _ catalog: Catalog, kinds: Set<Finding.Kind>, tables: Set<RelationName>
+  ) -> [PruneCandidate] {
+    let wanted = report.findings.filter {
+      $0.verdict == .drop && kinds.contains($0.kind) && tables.contains($0.table)
+    }
+    // Two findings may be about one index; an index has the schema of its table.
+    var findings: [[String]: [Finding]] = [:]
+    for finding in wanted {
+      if let index = finding.index { findings[[finding.table.schema, index], default: []].append(finding) }
+    }
+    return catalog.sortedIndexes.compactMap { index in
+      findings[[index.name.schema, index.name.name]].flatMap { PruneCandidate(index, $0, catalog) }
+    }.sorted { $0.sizeBytes > $1.sizeBytes }
+  }
+
+  private init?(_ index: Index, _ found: [Finding], _ catalog: Catalog) {
+    let findings = found.filter { $0.kind != .unused } + found.filter { $0.kind == .unused }
+    guard let first = findings.first, let ddl = first.ddl, let undo = first.undoDDL else { return nil }
+    self.index = index
+    self.findings = findings
+    self.ddl = ddl
+    undoDDL = undo
+    table = catalog.tableName(index)
+    restoration = catalog.restoration(of: index)
+    let tree = catalog.tree(of: index)
+    self.tree = tree.map(\.oid)
+    relations = Set(tree.map { catalog.tableName($0).name })
+    survivor = first.evidence["survivor"].text
+    sizeBytes = first.sizeBytes
+  }
+}
+
+/// A statement that would cost more without an index.
+public struct WorseStatement: Sendable, Equatable {
+  /// `queryid` of pg_stat_statements.
+  public let id: String
+  public let text: String
+  public let calls: Int64
+  /// In the planner's units.
+  public let costBefore: Double
+  public let costAfter: Double
+}
+
+/// A statement that could not be planned.
+public struct UnexplainedStatement: Sendable {
+  /// `queryid` of pg_stat_statements.
+  public let id: String
+  public let reason: String
+  /// Whether no server has plans of its kind, such as COMMIT.
+  public let hasNoPlan: Bool
+}
+
+/// What planning the known statements without an index has shown.
+public struct WhatIfProof: Sendable, Equatable {
+  /// Nil where nothing was planned; `gap` says why.
+  public var method: WhatIfMethod?
+  public var gap: Reason?
+  /// Statements on its table that were planned with it and without.
+  public var statementsPlanned = 0
+  public var worse: [WorseStatement] = []
+}
+
+/// Why an index of the plan stays all the same.
+public enum HoldBack: String, Sendable {
+  /// A known statement gets dearer.
+  case worse
+  /// Nothing but counters says that nobody needs it.
+  case unproven
+  /// PostgreSQL cannot drop it while others read and write its tables.
+  case notConcurrent = "not_concurrent"
+}
+
+/// One index of a plan.
+public struct PruneItem: Sendable {
+  /// Where it comes from.
+  public enum Origin: Sendable {
+    case candidate(PruneCandidate)
+    /// An earlier run began to drop it, and its undo file tells of it.
+    case unfinished
+  }
+  public let origin: Origin
+  public let restoration: IndexRestoration
+  public let oid: UInt32
+  public let ddl: String
+  public let undoDDL: String
+  public let sizeBytes: Int64
+  public var proof = WhatIfProof()
+  public var heldBack: HoldBack?
+
+  init(_ candidate: PruneCandidate) {
+    origin = .candidate(candidate)
+    restoration = candidate.restoration
+    oid = candidate.index.oid
+    ddl = candidate.ddl
+    undoDDL = candidate.undoDDL
+    sizeBytes = candidate.sizeBytes
+  }
+
+  init(unfinished index: Index, _ restoration: IndexRestoration) {
+    origin = .unfinished
+    self.restoration = restoration
+    oid = index.oid
+    ddl = "DROP INDEX CONCURRENTLY \(restoration.index.quoted);"
+    undoDDL = restoration.statements.joined(separator: "\n")
+    sizeBytes = index.sizeBytes
+  }
+
+  public var candidate: PruneCandidate? {
+    if case .candidate(let candidate) = origin { candidate } else { nil }
+  }
+}
+
+/// What would be dropped, and what stays and why.
+public struct PrunePlan: Sendable {
+  public var items: [PruneItem] = []
+  /// Findings of the kinds asked for that an audit wants somebody to review first.
+  public var reviewCount = 0
+  /// Why usage statistics prove nothing, where they do not.
+  public var doubts: [Reason] = []
+  public var facts: ServerFacts
+  /// How many of the server's statements were planned, and those that could not be, with the reason.
+  public var statementsPlanned = 0
+  public var unexplained: [UnexplainedStatement] = []
+  /// Of the catalog that it was made of.
+  public var catalogFacts: StatisticsFacts?
+
+  public var dropped: [PruneItem] { items.filter { $0.heldBack == nil } }
+}

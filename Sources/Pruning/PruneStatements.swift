@@ -1,0 +1,70 @@
+public import Postgres
+
+/// SQL that this target sends, without what it makes of names: DROP INDEX, CREATE INDEX, and calls of HypoPG.
+public enum PruneStatements {
+  /// For the test that prepares every statement.
+  public static let all = [server, hide, state, blockers]
+
+  /// What decides how an index can be hidden, and whose undo file is whose.
+  static let server = Statement(
+    """
+    select (select rolsuper from pg_roles where rolname = current_user), pg_is_in_recovery(),
+      (select e.extversion from pg_extension e where e.extname = 'hypopg'),
+      (select quote_ident(n.nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+       where e.extname = 'hypopg'),
+      (select system_identifier::text from pg_control_system()), current_database()::text
+    """, columns: [.bool, .bool, .text, .text, .text, .text])
+
+  /// For a superuser, in a transaction that is rolled back: nobody else ever sees it.
+  static let hide = Statement(
+    "update pg_index set indisvalid = false where indexrelid = any (($1::int8[])::oid[])",
+    parameters: [.int8Array])
+
+  /// What stands under a name. The transaction's search_path is empty, so that definitions read as in the catalog.
+  static let state = Statement(
+    """
+    select n.oid is not null, t.oid is not null, c.oid, c.relkind, pg_get_indexdef(i.indexrelid),
+      i.indisvalid and i.indisready and i.indislive, obj_description(i.indexrelid, 'pg_class'), i.indisclustered,
+      exists (select from pg_index other where other.indrelid = t.oid and other.indisclustered),
+      array(
+        select a.attnum from pg_attribute a where a.attrelid = i.indexrelid and coalesce(a.attstattarget, -1) >= 0
+        order by a.attnum),
+      -- As IndexStatements.abandoned: a build reports itself, a DROP shows in its lock.
+      exists (
+        select from pg_stat_progress_create_index p
+        where p.datname = current_database() and p.relid = i.indrelid) or exists (
+        select from pg_locks l
+        where l.locktype = 'relation' and l.mode = 'ShareUpdateExclusiveLock' and l.granted
+          and l.relation = i.indexrelid
+          and l.database = (select oid from pg_database where datname = current_database())),
+      format('%I.%I', given.schema, given.index), format('%I.%I', given.schema, given.relation), quote_ident(given.index)
+    from (values ($1::text, $2::text, $3::text)) given (schema, index, relation)
+    left join pg_namespace n on n.nspname = given.schema
+    left join pg_class t on t.relnamespace = n.oid and t.relname = given.relation
+    left join pg_class c on c.relnamespace = n.oid and c.relname = given.index
+    left join pg_index i on i.indexrelid = c.oid and i.indrelid = t.oid
+    """,
+    parameters: [.text, .text, .text],
+    columns: [
+      .bool, .bool, .oid, .char, .text, .bool, .text, .bool, .bool, .int2Array, .bool, .text, .text, .text,
+    ])
+
+  /// Who keeps DROP INDEX CONCURRENTLY waiting, the oldest first. A prepared transaction has no process.
+  static let blockers = Statement(
+    """
+    select case when l.pid is null then 'a prepared transaction (pg_prepared_xacts)'
+      else format('process %s', l.pid) || coalesce(format(' (%s)', nullif(max(a.application_name), '')), '')
+        || coalesce(to_char(max(a.xact_start) at time zone 'UTC', '", in a transaction since "YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
+      end
+    from pg_locks l
+    left join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
+      and l.database = (select oid from pg_database where datname = current_database())
+      and l.relation in (
+        select i.indrelid from pg_index i where i.indexrelid = $1::int8::oid
+        union select $1::int8::oid)
+    group by l.pid
+    order by max(a.xact_start) nulls first
+    limit 5
+    """, parameters: [.int8], columns: [.text])
+}

@@ -1,0 +1,175 @@
+public import Indexes
+public import Postgres
+public import Primitives
+
+/// Makes plans of what to drop, and carries them out.
+public struct Pruner {
+  private let request: PruneRequest
+  private let facts: ServerFacts
+  private let audit: (Session) throws -> (catalog: Catalog, report: IndexAuditReport)
+
+  /// - Parameter audit: reads the catalog and judges it; called for the plan, and again before each drop.
+  public init(
+    _ request: PruneRequest, _ facts: ServerFacts,
+    audit: @escaping (Session) throws -> (catalog: Catalog, report: IndexAuditReport)
+  ) {
+    self.request = request
+    self.facts = facts
+    self.audit = audit
+  }
+
+  // MARK: Plan
+
+  /// What would be dropped, with the proof of each. Changes nothing.
+  ///
+  /// - Parameters:
+  ///   - session: for the audit and the what-if.
+  ///   - statements: the server's dearest ones, as many as shall be planned.
+  ///   - gap: why there are none, where the server does not tell.
+  ///   - undo: that of an earlier run, whose half-dropped indexes are finished.
+  ///   - check: asked again and again; what it throws ends the work.
+  /// - Throws: `PostgresError`; what `audit`, `check` and the selection of tables throw.
+  public func plan(
+    on session: Session, statements: [ObservedStatement], gap: Reason? = nil, undo: UndoFile? = nil,
+    check: @escaping () throws -> Void = {}
+  ) throws -> PrunePlan {
+    let (catalog, report) = try audit(session)
+    let tables = try request.tables.names(in: catalog)
+    let candidates = PruneCandidate.all(in: report, catalog, kinds: request.kinds, tables: tables)
+    var plan = PrunePlan(facts: facts)
+    plan.catalogFacts = catalog.facts
+    plan.doubts = report.trust.doubts
+    plan.reviewCount = report.findings.count {
+      $0.verdict == .review && request.kinds.contains($0.kind) && tables.contains($0.table)
+    }
+    plan.items = Self.unfinished(undo, catalog) + candidates.map { PruneItem($0) }
+    if candidates.isEmpty { return plan }
+    let whatIf = try WhatIf(session, facts, statements, gap: gap, check: check)
+    plan.statementsPlanned = whatIf.statementsPlanned
+    plan.unexplained = whatIf.unexplained
+    // Two indexes that stand in for each other hurt only together: each is judged without those before it, too.
+    var gone: [UInt32] = []
+    for position in plan.items.indices {
+      guard let candidate = plan.items[position].candidate else { continue }
+      let proof = try whatIf.proof(of: candidate, with: gone)
+      plan.items[position].proof = proof
+      plan.items[position].heldBack = Self.heldBack(candidate, proof, request)
+      if plan.items[position].heldBack == nil { gone += candidate.tree }
+    }
+    return plan
+  }
+
+  /// Indexes that an earlier run has left half dropped: those of its undo file that are not whole now. When it was killed a
+  /// moment ago, the server may still be at work on one.
+  static func unfinished(_ undo: UndoFile?, _ catalog: Catalog) -> [PruneItem] {
+    let entries = Dictionary(
+      (undo?.entries ?? []).map { ([$0.restoration.index.schema, $0.restoration.index.name], $0) }
+    ) { first, _ in first }
+    if entries.isEmpty { return [] }
+    return catalog.sortedIndexes.compactMap { index in
+      guard !index.isWhole, index.constraint == nil,
+        let entry = entries[[index.name.schema, index.name.name]],
+        ExactText(entry.restoration.definition) == ExactText(index.definition)
+      else { return nil }
+      return PruneItem(unfinished: index, entry.restoration)
+    }
+  }
+
+  /// Whether an index stays although an audit would drop it. Algebra proves that a covered one is not needed, and needs no
+  /// statement; an unused one is judged by counters, and a plan may need it for an estimate that no counter shows.
+  static func heldBack(
+    _ candidate: PruneCandidate, _ proof: WhatIfProof, _ request: PruneRequest
+  ) -> HoldBack? {
+    if candidate.index.isPartitioned { return .notConcurrent }
+    if !proof.worse.isEmpty, !request.acceptsWorse { return .worse }
+    if proof.gap != nil, !candidate.isCovered, !request.acceptsUnproven { return .unproven }
+    return nil
+  }
+
+  // MARK: Execution
+
+  /// Drops what the plan does not hold back, one after another. The undo file must be on disk.
+  ///
+  /// - Parameters:
+  ///   - session: outside a transaction, not behind a pooler. A signal must not cancel its statements: a DROP that is
+  ///     cancelled leaves half an index.
+  ///   - shouldStop: asked before each drop and each further attempt; what is not done then is `notTried`.
+  ///   - onResult: told after each index.
+  /// - Returns: an outcome for each item that is not held back, in the order of the plan. It throws nothing: what ends
+  ///   the connection is the outcome of the index at hand.
+  public func execute(
+    _ plan: PrunePlan, on session: Session, patience: Patience, shouldStop: @escaping () -> Bool,
+    onWait: @escaping (PruneItem, [String], Duration) -> Void, onResult: (PruneItem, DropOutcome) -> Void
+  ) -> [DropOutcome] {
+    FaultPoint.undoWritten.reach()
+    var outcomes: [DropOutcome] = []
+    // Behind one that nobody lets through the others of its table would only be left half dropped as well.
+    var stuck: [RelationName: [String]] = [:]
+    for item in plan.dropped {
+      guard !shouldStop(), session.isOpen else {
+        outcomes.append(.notTried)
+        continue
+      }
+      if let holders = stuck[item.restoration.table] {
+        outcomes.append(.blocked(holders: holders, isHalfDropped: item.candidate == nil))
+        continue
+      }
+      let dropper = IndexDropper(
+        item: item, audit: audit,
+        patient: PatientSession(
+          session: session, patience: patience,
+          check: { if shouldStop() { throw Stopped() } }, onWait: { onWait(item, $0, $1) }))
+      let outcome = dropper.drop()
+      onResult(item, outcome)
+      outcomes.append(outcome)
+      if case .blocked(let holders, _) = outcome { stuck[item.restoration.table] = holders }
+      if case .dropped = outcome { FaultPoint.dropped.reach() }
+    }
+    return outcomes
+  }
+}
+
+/// Somebody asked to stop.
+struct Stopped: Error {}
+
+/// What became of an index that was to be dropped.
+public enum DropOutcome: Sendable {
+  case dropped
+  /// Somebody else has dropped it meanwhile.
+  case gone
+  /// The audit does not want it dropped any more; nothing was done.
+  case changed(Reason)
+  /// Somebody held a lock on its table at each attempt.
+  case blocked(holders: [String], isHalfDropped: Bool)
+  case failed(any Failure, isHalfDropped: Bool)
+  /// The run was stopped before.
+  case notTried
+
+  /// The word for it in JSON.
+  public var name: String {
+    switch self {
+    case .dropped: "dropped"
+    case .gone: "gone"
+    case .changed: "changed"
+    case .blocked: "blocked"
+    case .failed: "failed"
+    case .notTried: "not_tried"
+    }
+  }
+
+  /// Whether the index is not there any more.
+  public var isDone: Bool {
+    switch self {
+    case .dropped, .gone: true
+    case .changed, .blocked, .failed, .notTried: false
+    }
+  }
+
+  /// Whether writes maintain the index and no query uses it.
+  public var isHalfDropped: Bool {
+    switch self {
+    case .blocked(_, let isHalf), .failed(_, let isHalf): isHalf
+    case .dropped, .gone, .changed, .notTried: false
+    }
+  }
+}

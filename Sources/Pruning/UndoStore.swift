@@ -1,0 +1,67 @@
+internal import Indexes
+internal import Primitives
+
+/// The undo file of a run, on disk.
+public struct UndoStore: Sendable {
+  public let path: String
+  /// A hundred thousand indexes with long definitions.
+  private static let sizeMax = 256 << 20
+
+  public init(_ path: String) { self.path = path }
+
+  /// The file, or nil where there is none.
+  ///
+  /// - Throws: `input_unreadable`, `undo_malformed`; `undo_of_another_database` where it is not of this one.
+  public func read(for facts: ServerFacts) throws -> UndoFile? {
+    guard InputFile.exists(path) else { return nil }
+    let file = try read()
+    guard file.system == facts.system, file.database == facts.database else {
+      throw SimpleFailure(
+        .usage, code: "undo_of_another_database",
+        message: "\(path) is the undo file of database \(file.database) of another server or name",
+        hint: "name another file with --undo")
+    }
+    return file
+  }
+
+  /// - Throws: `input_unreadable`, `undo_malformed`.
+  public func read() throws -> UndoFile {
+    let input = try InputFile(path)
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = try buffer.withUnsafeMutableBytes { space throws(SimpleFailure) in
+        try input.read(into: space)
+      }
+      if count == 0 { break }
+      bytes += buffer[..<count]
+      guard bytes.count <= Self.sizeMax else {
+        throw InputError(file: input.name, line: 1, "too large for an undo file", code: "undo_malformed")
+      }
+    }
+    return try UndoFile(parsing: bytes, name: input.name)
+  }
+
+  /// Writes the entries besides those that the file has, and returns when they are on disk.
+  ///
+  /// - Throws: as `read(for:)`; `undo_name_taken`; `output_failed`.
+  public func add(_ entries: [UndoFile.Entry], _ facts: ServerFacts) throws {
+    let known = try read(for: facts)
+    var file = known ?? UndoFile(system: facts.system, database: facts.database)
+    if let taken = file.add(entries) {
+      throw SimpleFailure(
+        .usage, code: "undo_name_taken",
+        message: "\(path) has an index \(taken) with another definition, which would be lost",
+        hint: "name another file with --undo")
+    }
+    if file == known { return }
+    let output = try DurableFile(path)
+    guard output.canBeDiscarded else {
+      throw SimpleFailure(
+        .usage, code: "undo_not_a_file", message: "\(path) is no regular file",
+        hint: "what is dropped can be restored only from a file that lasts")
+    }
+    try output.write { $0 += file.bytes }
+    try output.commit()
+  }
+}

@@ -1,0 +1,196 @@
+import FoundationEssentials
+import Postgres
+import Primitives
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(3))) struct PruneCommandTests {
+  private static let orders = DatabaseTemplate("prune_orders") { database in
+    try await database.sql(
+      """
+      create table orders (id int primary key, customer int, placed date);
+      insert into orders select n, n % 100, date '2020-01-01' + n % 1000 from generate_series(1, 5000) n;
+      create index orders_customer on orders (customer);
+      create index orders_customer_placed on orders (customer, placed);
+      analyze;
+      """)
+  }
+
+  private func run(
+    _ arguments: [String], _ url: String, env: [String: String?] = [:], cwd: String? = nil
+  ) async throws -> ProgramResult {
+    try await Ironforge.run(["index"] + arguments + ["--database-url", url], env: env, cwd: cwd)
+  }
+
+  private func withOrders(_ body: (TestDatabase, TemporaryDirectory) async throws -> Void) async throws {
+    try await withDatabase(template: Self.orders) { database in
+      try await database.sql("select pg_stat_reset()")
+      try await body(database, try TemporaryDirectory("prune"))
+    }
+  }
+
+  @Test func showsAPlanAndChangesNothing() async throws {
+    try await withOrders { database, directory in
+      let result = try await run(["prune", "--min-age", "0s", "--json"], database.url, cwd: directory.path)
+      #expect(result.exitCode == 0, "\(result)")
+      let plan = try JSON(parsing: Array(result.stdout.utf8))
+      let keys = plan.members.map(\.key)
+      #expect(keys.prefix(2) == ["plan", "executed"])
+      #expect(plan["executed"].boolean == false)
+      let item = try #require(plan["plan"].elements.first)
+      #expect(item["index"].text == "orders_customer")
+      #expect(item["ddl"].text == "DROP INDEX CONCURRENTLY public.orders_customer;")
+      #expect(
+        item["undo_ddl"].text
+          == "CREATE INDEX CONCURRENTLY orders_customer ON public.orders USING btree (customer);")
+      #expect(item["proof"]["kind"].text == "redundant")
+      #expect(item["proof"]["covering_index"].text == "orders_customer_placed")
+      #expect(item["worse"] == .array([]))
+      #expect(result.stderr.contains("--execute --confirm \(database.name)"))
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
+      #expect(
+        try await database.sql("select count(*) from pg_class where relname = 'orders_customer'") == [["1"]])
+      let text = try await run(["prune", "--min-age", "0s"], database.url, cwd: directory.path)
+      #expect(text.stdout.hasPrefix("drop: redundant orders_customer on public.orders  "), "\(text)")
+      #expect(text.stdout.contains("\n1 index to drop, "))
+      let csv = try await run(["prune", "--min-age", "0s", "-o", "csv"], database.url)
+      #expect(
+        csv.stdout.hasPrefix(
+          "schema,table,index,kind,size_bytes,method,worse,held_back,outcome,ddl,undo_ddl\r\n"))
+      // A month has not gone by.
+      let young = try await run(["prune"], database.url)
+      #expect(young.exitCode == 0 && young.stdout.hasPrefix("Nothing to drop."), "\(young)")
+    }
+  }
+
+  @Test func aStatementThatNeedsTheIndexHoldsItBack() async throws {
+    try await withOrders { database, directory in
+      // Without the narrow index the date is compared for every customer; with the wide one the plan is as good.
+      try await database.sql(
+        """
+        create extension pg_stat_statements;
+        drop index orders_customer_placed;
+        create index orders_placed on orders (placed);
+        create index orders_placed_wide on orders (placed, customer, id, (customer * 2), (id % 7), (id::text || repeat('x', 200)));
+        select count(*) from orders where placed > date '2020-06-01';
+        select count(*) from orders where placed > date '2020-06-01';
+        analyze;
+        """)
+      let arguments = ["prune", "--min-age", "0s", "--only", "redundant", "--json"]
+      let held = try await run(arguments, database.url)
+      let item = try #require(try JSON(parsing: Array(held.stdout.utf8))["plan"].elements.first)
+      #expect(item["index"].text == "orders_placed" && item["held_back"].text == "worse", "\(held)")
+      let worse = try #require(item["worse"].elements.first)
+      #expect(worse["text"].text?.contains("from orders where placed >") == true)
+      #expect((worse["cost_after"].real ?? 0) > (worse["cost_before"].real ?? 0))
+      let text = try await run(["prune", "--min-age", "0s", "--only", "redundant"], database.url)
+      #expect(
+        text.stdout.contains("held back: redundant orders_placed")
+          && text.stdout.contains("    -- DROP INDEX"))
+      let kept = try await run(
+        arguments + ["--execute", "--confirm", database.name], database.url, cwd: directory.path)
+      #expect(kept.exitCode == 0 && kept.stdout.contains(#""dropped":0"#), "\(kept)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == [])
+      let dropped = try await run(
+        arguments + ["--execute", "--confirm", database.name, "--accept-worse"], database.url,
+        cwd: directory.path)
+      #expect(dropped.exitCode == 0 && dropped.stdout.contains(#""dropped":1"#), "\(dropped)")
+    }
+  }
+
+  @Test func theDefaultFileIsOfTheDatabaseAndTheDay() async throws {
+    try await withOrders { database, directory in
+      let arguments = ["prune", "--min-age", "0s", "--execute", "--confirm", database.name, "--quiet"]
+      let result = try await run(arguments, database.url, cwd: directory.path)
+      #expect(result.exitCode == 0 && result.stdout == "" && result.stderr == "", "\(result)")
+      let files = try FileManager.default.contentsOfDirectory(atPath: directory.path)
+      #expect(files.count == 1 && files[0].hasPrefix("prune-test_") && files[0].hasSuffix(".sql"), "\(files)")
+      let file = directory.file(files[0])
+      let only = try await run(["restore", file, "--only", "nobody"], database.url)
+      #expect(only.exitCode == 64 && only.stderr.contains("it has public.orders_customer"), "\(only)")
+      let plan = try await run(["restore", file, "--json"], database.url)
+      #expect(
+        plan.stdout.hasPrefix(#"{"plan":[{"index":"orders_customer""#)
+          && plan.stdout.contains(#""executed":false"#))
+      let restored = try await run(["restore", file, "--only", "orders_customer", "--execute"], database.url)
+      #expect(
+        restored.exitCode == 0 && restored.stdout.hasSuffix("1 of 1 indexes of the file are there.\n"),
+        "\(restored)")
+      try await database.sql("drop table orders")
+      let gone = try await run(["restore", file, "--execute"], database.url)
+      #expect(
+        gone.exitCode == 3 && gone.stdout.contains("there is no table public.orders any more"), "\(gone)")
+      var bytes = try contents(of: file)
+      bytes.removeLast(10)
+      try Data(bytes).write(to: URL(filePath: file))
+      let cut = try await run(["restore", file], database.url)
+      #expect(cut.exitCode == 65 && cut.stderr.contains("\(file):7: "), "\(cut)")
+    }
+  }
+
+  @Test func wrongUsage() async throws {
+    try await withOrders { database, _ in
+      for (arguments, message) in [
+        (["--execute"], "--confirm DATABASE_NAME"),
+        (["--execute", "--confirm", "wallet"], "--confirm says wallet"),
+        (["--confirm", "wallet"], "--confirm says wallet"),
+        (["--only", "invalid"], "--only takes"), (["--only", "none"], "--only takes"),
+        (["--max-scans", "-1"], "max-scans"), (["--min-age", "a month"], "min-age"),
+        (["--undo", ""], "--undo must name a file"), (["--table", "nothing"], "there is no table nothing"),
+      ] {
+        let result = try await run(["prune"] + arguments, database.url)
+        #expect(result.exitCode == 64 && result.stderr.contains(message), "\(arguments): \(result)")
+      }
+      let missing = try await run(["restore", "/nonexistent"], database.url)
+      #expect(missing.exitCode == 65, "\(missing)")
+    }
+  }
+
+  @Test func aRoleThatMayNotDropIsToldSo() async throws {
+    try await withOrders { database, directory in
+      let role = "watcher_\(database.name)"
+      try await database.sql("create role \(role) login; grant pg_monitor to \(role)")
+      let url = database.url.replacing("user=ironforge", with: "user=\(role)")
+      let plan = try await run(["prune", "--min-age", "0s", "--json"], url)
+      #expect(
+        plan.exitCode == 0 && plan.stdout.contains(#""method":"none","gap":{"code":"cannot_hide""#), "\(plan)"
+      )
+      let denied = try await run(
+        [
+          "prune", "--min-age", "0s", "--execute", "--confirm", database.name, "--undo",
+          directory.file("u.sql"),
+        ], url)
+      #expect(denied.exitCode == 77, "\(denied)")
+      #expect(denied.stdout.contains("not dropped: redundant orders_customer"))
+      try await database.sql("drop role \(role)")
+    }
+  }
+
+  @Test func behindAPoolerThePlanOnlyIsMade() async throws {
+    try await withOrders { database, directory in
+      try await withPooler(database) { url in
+        let plan = try await run(["prune", "--min-age", "0s", "--json"], url)
+        #expect(plan.exitCode == 0 && plan.stdout.contains(#""index":"orders_customer""#), "\(plan)")
+        let refused = try await run(
+          [
+            "prune", "--min-age", "0s", "--execute", "--confirm", database.name, "--undo",
+            directory.file("u.sql"),
+          ],
+          url)
+        #expect(refused.exitCode == 78 && refused.stderr.contains("pooler in transaction mode"), "\(refused)")
+      }
+    }
+  }
+
+  @Test func aStandbyIsNotPruned() async throws {
+    try await withPrivatePostgres { server in
+      try await withStandby(of: server) { standby in
+        let url = standby.url(database: "ironforge")
+        let plan = try await run(["prune", "--min-age", "0s"], url)
+        #expect(plan.exitCode == 0 && plan.stdout.hasPrefix("Nothing to drop."), "\(plan)")
+        let refused = try await run(["prune", "--execute", "--confirm", "ironforge"], url)
+        #expect(refused.exitCode == 78 && refused.stderr.contains("this server is a standby"), "\(refused)")
+      }
+    }
+  }
+}
