@@ -46,6 +46,7 @@ public struct UndoStore: Sendable {
   ///
   /// - Throws: as `read(for:)`; `undo_name_taken`; `output_failed`.
   public func add(_ entries: [UndoFile.Entry], _ facts: ServerFacts) throws {
+    if entries.isEmpty { return }
     let known = try read(for: facts)
     var file = known ?? UndoFile(system: facts.system, database: facts.database)
     if let taken = file.add(entries) {

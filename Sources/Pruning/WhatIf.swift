@@ -84,11 +84,12 @@ struct WhatIf {
     }
     self.known = known
     self.unexplained = unexplained
-    self.gap = gap ?? Self.gap(facts, method, statements, known.count)
+    self.gap = Self.gap(facts, method, statements, known.count, gap)
   }
 
   private static func gap(
-    _ facts: ServerFacts, _ method: WhatIfMethod?, _ statements: [ObservedStatement], _ plannable: Int
+    _ facts: ServerFacts, _ method: WhatIfMethod?, _ statements: [ObservedStatement], _ plannable: Int,
+    _ silence: Reason?
   ) -> Reason? {
     if method == nil {
       let found = facts.hypopgVersion.map { "this database has \($0)" } ?? "this database has none"
@@ -100,6 +101,7 @@ struct WhatIf {
             ? "on a standby no index can be hidden without HypoPG 1.4 (\(found))"
             : "hiding an index takes HypoPG 1.4 (\(found)) or a superuser")
     }
+    if let silence { return silence }
     if statements.isEmpty {
       return Reason("no_statements", "pg_stat_statements knows no statement of this database")
     }

@@ -59,6 +59,16 @@ import Testing
     #expect(elsewhere.isEmpty)
   }
 
+  @Test func aFewScansCountAsNoneWhereSomebodySaysSo() {
+    let catalog = Self.catalog([Self.index(2, "rare", [1]) { $0.usage.scans = 3 }])
+    var thresholds = Thresholds()
+    let none = Audit(catalog, thresholds: thresholds).report().findings.filter { $0.verdict == .drop }
+    #expect(none.isEmpty)
+    thresholds.scansUnused = 3
+    let some = Audit(catalog, thresholds: thresholds).report().findings.filter { $0.verdict == .drop }
+    #expect(some.flatMap(\.reasons).map(\.code) == ["rarely_read"])
+  }
+
   /// An audit that doubts its counters drops nothing, and nor does a prune.
   @Test func takesNothingThatIsToBeReviewed() {
     var facts = StatisticsFacts(now: Self.now, since: Self.now)

@@ -126,7 +126,7 @@ struct IndexPrune: CronCommand {
     _ plan: PrunePlan, _ store: UndoStore, _ facts: ServerFacts, _ context: CommandContext
   ) throws {
     context.itemCount = Int64(plan.dropped.count)
-    try context.output.render(PruneView(plan, undo: store.path))
+    try context.output.render(PruneView(plan, undo: store.path), isSuccess: plan.items.isEmpty)
     if plan.dropped.isEmpty { return }
     context.messages.info(
       "nothing was changed; drop them in database \(facts.database) with --execute --confirm \(facts.database)"

@@ -131,7 +131,7 @@ struct UnusedRule {
     var reasons: [Reason] = []
     var verdict = Finding.Verdict.drop
     if isNeverRead(index) {
-      reasons += neverRead
+      reasons += scans > 0 ? [rarelyRead(scans)] : neverRead
     } else if let idleSince = idleSince(index) {
       verdict = .review
       reasons.append(
@@ -154,6 +154,11 @@ struct UnusedRule {
       reasons.append(doubt)
     }
     return finding(index, verdict, reasons)
+  }
+
+  /// For a threshold that somebody has raised.
+  private func rarelyRead(_ scans: Int64) -> Reason {
+    Reason("rarely_read", "\(scans) scans, where up to \(context.thresholds.scansUnused) count as none")
   }
 
   /// That nobody has read it, since when, where, and what may have been missed.
