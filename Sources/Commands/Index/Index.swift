@@ -11,6 +11,7 @@ struct IndexCommand: ParsableCommand {
         ironforge index usage --table orders
         ironforge index snapshot --quiet
         ironforge index audit
+        ironforge index prune
       """,
     subcommands: [
       IndexUsageList.self, IndexSnapshot.self, IndexAudit.self, IndexPrune.self, IndexRestore.self,
