@@ -98,7 +98,7 @@ let package = Package(
     tests("IndexesTests", ["Indexes", "Postgres", "Primitives"]),
     tests("PruningTests", ["Pruning", "Indexes", "ironforge", "Plans", "Postgres", "Primitives"]),
     tests("SQLSyntaxTests", ["SQLSyntax", "Primitives"]),
-    tests("PlansTests", ["Plans", "Primitives"]),
+    tests("PlansTests", ["Plans", "Primitives"], data: ["Corpus"]),
     tests(
       "WorkloadTests", ["Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"], data: ["Statements"]),
     tests("HTMLTests", ["HTML"]),
@@ -119,7 +119,7 @@ let package = Package(
     tests(
       "CommandTests",
       [
-        "Cache", "Commands", "ironforge", "Postgres", "Primitives", "Redis", "WalletCache",
+        "Cache", "Commands", "Plans", "ironforge", "Postgres", "Primitives", "Redis", "WalletCache",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     tests("FaultTests", ["Cache", "ironforge", "Postgres", "Primitives", "Redis", "WalletCache"]),

@@ -1,8 +1,27 @@
-public import Primitives
+import Primitives
 
-/// A query plan: what `EXPLAIN` says of one statement.
+/// A query plan: what `EXPLAIN` says of one statement, whichever options it was given.
 public struct Plan: Sendable {
   public var root: PlanNode
+  /// The statement, where the plan's source tells it (`auto_explain`).
+  public var query: String?
+  /// Milliseconds.
+  public var planningTime: Double?
+  /// Milliseconds; nil without ANALYZE, or with SUMMARY off.
+  public var executionTime: Double?
+  public var planningBuffers = BufferUse()
+  /// kB that the planner used (`EXPLAIN (MEMORY)`, from PostgreSQL 17 on).
+  public var planningMemory: Int?
+  /// Settings that influence the planner and are not at their defaults (`EXPLAIN (SETTINGS)`).
+  public var settings: [(name: String, value: String)] = []
+  public var triggers: [TriggerUse] = []
+  public var jit: JITUse?
+  public var serialization: SerializationUse?
+
+  /// More nodes than any planner makes; work and memory stay bounded for hostile input.
+  public static let nodesMax = 20_000
+  /// The deepest that a node may stand.
+  public static let depthMax = 200
 
   /// Reads the output of `EXPLAIN (FORMAT JSON)`: an array of one object with a member `Plan`.
   ///
@@ -14,27 +33,48 @@ public struct Plan: Sendable {
     } catch {
       throw PlanError(error.reason, line: error.line)
     }
-    let explained = document.elements.first ?? document
-    guard case .object = explained["Plan"] else { throw PlanError("no member \"Plan\"") }
-    root = try PlanNode(explained["Plan"])
+    if document.elements.count > 1 { throw PlanError("more than one plan; give one at a time") }
+    try self.init(document: document.elements.first ?? document)
+  }
+
+  /// Reads a plan as text or JSON, as psql, pgAdmin or `auto_explain` print it.
+  ///
+  /// - Throws: `PlanError`, with the line.
+  public init(parsing bytes: [UInt8]) throws(PlanError) {
+    let source = try PlanSource(bytes)
+    switch source.format {
+    case .json: try self.init(parsingJSON: source.json)
+    case .text: try self.init(document: TextPlanReader.document(source.lines))
+    }
   }
 }
 
-/// Why a text is no plan, and where.
-public struct PlanError: Failure, Equatable {
-  public let reason: String
-  /// Counted from 1; 0 where no place can be named.
-  public let line: Int
+/// Milliseconds and calls of one trigger, or of the one behind a constraint.
+public struct TriggerUse: Sendable, Equatable {
+  /// The constraint's name where there is one, else the trigger's.
+  public var name: String
+  public var isConstraint: Bool
+  /// The table; nil where the plan does not tell it.
+  public var relation: String?
+  /// Nil with TIMING off.
+  public var time: Double?
+  public var calls: Double
+}
 
-  public init(_ reason: String, line: Int = 0) {
-    self.reason = reason
-    self.line = line
-  }
+/// What compiling expressions took, in milliseconds.
+public struct JITUse: Sendable, Equatable {
+  public var functions: Int
+  /// `Inlining`, `Optimization`, `Expressions`, `Deforming`: those that were done.
+  public var options: [String]
+  /// Nil with TIMING off.
+  public var total: Double?
+}
 
-  public var code: String { "plan_malformed" }
-  public var message: String {
-    line > 0 ? "the plan cannot be read, line \(line): \(reason)" : "the plan cannot be read: \(reason)"
-  }
-  public var hint: String? { "give the whole output of EXPLAIN, as text or JSON" }
-  public var kind: FailureKind { .malformedInput }
+/// What turning the result into text or binary took (`EXPLAIN (SERIALIZE)`, from PostgreSQL 17 on).
+public struct SerializationUse: Sendable, Equatable {
+  /// Milliseconds.
+  public var time: Double?
+  /// kB.
+  public var output: Int
+  public var format: String
 }

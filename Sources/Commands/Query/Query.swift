@@ -8,6 +8,8 @@ struct QueryCommand: ParsableCommand {
     discussion: """
       EXAMPLES:
         ironforge query slow --limit 5 --plans
+        ironforge query explain --analyze "select * from orders where status = 'open'"
+        ironforge query explain --plan plan.txt --html plan.html
       """,
-    subcommands: [QuerySlow.self])
+    subcommands: [QuerySlow.self, QueryExplain.self])
 }

@@ -1,0 +1,271 @@
+import Primitives
+
+/// A plan with what each node took by itself.
+///
+/// Times are of the clock on the wall: a node that three processes ran at the same time took a third of its summed time. What a
+/// CTE took counts where it is read, and what an InitPlan took where its result is used, because the server runs both there and
+/// not where the plan prints them; so every millisecond counts once.
+public struct PlanAnalysis: Sendable {
+  public let plan: Plan
+  /// In the order of the plan; the first is the root.
+  public private(set) var entries: [Entry]
+  /// What each node ran, in the order of the plan.
+  private var ran: [[Int]] = []
+
+  /// A node and what was worked out of it.
+  public struct Entry: Sendable {
+    public let node: PlanNode
+    public let depth: Int
+    /// The node above it in the plan.
+    public let parent: Int?
+    public fileprivate(set) var children: [Int] = []
+    /// Where it was run from; the parent, but for a CTE or an InitPlan.
+    public fileprivate(set) var runFrom: Int?
+    /// Milliseconds with all that it ran; nil without times.
+    public fileprivate(set) var time: Double?
+    /// Milliseconds by itself.
+    public fileprivate(set) var ownTime: Double?
+    /// What the planner expects to pay for it and all below, and for it alone, in what the whole plan costs.
+    public fileprivate(set) var cost = 0.0
+    public fileprivate(set) var ownCost = 0.0
+    public fileprivate(set) var ownBuffers = BufferUse()
+    /// How many processes ran it at the same time.
+    public fileprivate(set) var processes = 1.0
+    /// Whether the node above may have stopped it before its end, so that few rows prove no estimate wrong.
+    public fileprivate(set) var mayStopEarly = false
+
+    /// Rows in all loops; nil without ANALYZE.
+    public var rows: Double? { node.actual.map { $0.rows * $0.loops } }
+    public var isNeverExecuted: Bool { node.actual.map { $0.loops == 0 } ?? false }
+
+    /// How many times more rows came than were expected (10), or fewer (0.1), per loop; nil where nothing can be said. Both
+    /// are taken for at least one, as the planner does.
+    public var estimateError: Double? {
+      guard let actual = node.actual, actual.loops > 0, !Self.uncounted.contains(node.type) else { return nil }
+      if node.type == "ModifyTable" { return nil }
+      let error = max(1, actual.rows) / max(1, node.rowsEstimated)
+      return error < 1 && mayStopEarly ? nil : error
+    }
+
+    /// They print 0 rows, whatever they find.
+    private static let uncounted: Set<String> = ["BitmapAnd", "BitmapOr"]
+  }
+
+  public init(_ plan: Plan) {
+    self.plan = plan
+    entries = []
+    flatten(plan.root)
+    attribute()
+    measure()
+    share()
+  }
+
+  /// Milliseconds of the statement, without planning; nil without times.
+  public var totalTime: Double? { entries[0].time.map { max($0, plan.executionTime ?? 0) } }
+  public var isAnalyzed: Bool { entries[0].node.actual != nil }
+
+  /// From 0 to 1: the part of the statement's time that a node took with all that it ran.
+  public func timeShare(_ index: Int) -> Double { share(entries[index].time) }
+  public func ownTimeShare(_ index: Int) -> Double { share(entries[index].ownTime) }
+  private func share(_ time: Double?) -> Double {
+    guard let time, let total = totalTime, total > 0 else { return 0 }
+    return min(1, time / total)
+  }
+
+  // MARK: The tree as a list
+
+  private mutating func flatten(_ root: PlanNode) {
+    var open: [(node: PlanNode, depth: Int, parent: Int?)] = [(root, 0, nil)]
+    while let (node, depth, parent) = open.popLast() {
+      let index = entries.count
+      var entry = Entry(node: node, depth: depth, parent: parent)
+      if let parent {
+        entries[parent].children.append(index)
+        entry.processes = processes(below: parent, of: node)
+        entry.mayStopEarly = stopsEarly(node, under: parent)
+      }
+      entries.append(entry)
+      open.append(contentsOf: node.children.reversed().map { ($0, depth + 1, index) })
+    }
+  }
+
+  /// A Gather's child ran once in each process for each run of the Gather.
+  private func processes(below parent: Int, of child: PlanNode) -> Double {
+    let above = entries[parent].node
+    guard ["Gather", "Gather Merge"].contains(above.type), child.relationship == "Outer",
+      let loops = above.actual?.loops, let inner = child.actual?.loops
+    else { return entries[parent].processes }
+    return max(1, inner / max(1, loops))
+  }
+
+  private func stopsEarly(_ node: PlanNode, under parent: Int) -> Bool {
+    let above = entries[parent].node
+    if ["InitPlan", "SubPlan"].contains(node.relationship) { return true }
+    switch above.type {
+    case "Limit", "Merge Join": return true
+    // They read everything before they give the first row.
+    case "Sort", "Hash": return false
+    case "Aggregate": return above.text("Strategy") == "Sorted" ? entries[parent].mayStopEarly : false
+    case "Nested Loop", "Hash Join":
+      let stops = ["Semi", "Anti"].contains(above.text("Join Type") ?? "")
+      return node.relationship == "Inner" && stops || entries[parent].mayStopEarly
+    default: return entries[parent].mayStopEarly
+    }
+  }
+
+  // MARK: Who ran what
+
+  private mutating func attribute() {
+    for index in entries.indices {
+      entries[index].runFrom = entries[index].parent
+      guard let parent = entries[index].parent, let name = entries[index].node.subplanName,
+        entries[index].node.relationship == "InitPlan"
+      else { continue }
+      if name.hasPrefix("CTE ") {
+        entries[index].runFrom = cteScans(of: index).first ?? parent
+      } else {
+        entries[index].runFrom = user(ofInitPlan: name, index, under: parent) ?? parent
+      }
+    }
+    collectRuns()
+    // No server prints CTEs that run each other, but a file can hold it.
+    if order.count < entries.count {
+      for index in entries.indices { entries[index].runFrom = entries[index].parent }
+      collectRuns()
+    }
+  }
+
+  private mutating func collectRuns() {
+    ran = Array(repeating: [], count: entries.count)
+    for index in entries.indices { if let from = entries[index].runFrom { ran[from].append(index) } }
+  }
+
+  /// Every node behind the one that ran it.
+  private var order: [Int] {
+    var order = [0]
+    var next = 0
+    while next < order.count {
+      order += ran[order[next]]
+      next += 1
+    }
+    return order
+  }
+
+  /// What reads a CTE, the one that took longest first: it is the one that had it computed.
+  private func cteScans(of cte: Int) -> [Int] {
+    guard let parent = entries[cte].parent, let name = entries[cte].node.subplanName?.dropFirst(4) else { return [] }
+    let own = cte..<(cte + 1 + below(cte).count)
+    return below(parent).filter { index in
+      let node = entries[index].node
+      return node.type == "CTE Scan" && node.text("CTE Name") == String(name) && !own.contains(index)
+    }
+    .sorted { summedTime($0) > summedTime($1) }
+  }
+
+  private func summedTime(_ index: Int) -> Double {
+    entries[index].node.actual.map { ($0.totalTime ?? 0) * $0.loops } ?? 0
+  }
+
+  /// The node whose expressions name the InitPlan's result: `$0` up to PostgreSQL 16, `(InitPlan 1).col1` since.
+  private func user(ofInitPlan name: String, _ plan: Int, under parent: Int) -> Int? {
+    var marks: [String] = []
+    if let returns = name.split(separator: "(returns ").dropFirst().first {
+      marks = returns.dropLast().split(separator: ",").map(String.init)
+    }
+    let number = name.prefix { $0 != "(" }.split(separator: " ").joined(separator: " ")
+    marks.append("(\(number))")
+    let own = Set([plan] + below(plan))
+    // Expressions are passed up, never down: the deepest that names it computes it.
+    return ([parent] + below(parent)).last { index in
+      guard !own.contains(index), !entries[index].isNeverExecuted else { return false }
+      return entries[index].node.details.contains { key, value in
+        guard key != "Output", let text = value.text else { return false }
+        return marks.contains { Self.names(text, $0) }
+      }
+    }
+  }
+
+  /// `$1` is not named by `$10`.
+  private static func names(_ text: String, _ mark: String) -> Bool {
+    let bytes = ByteText(text)
+    guard let range = bytes.range(of: mark) else { return false }
+    guard mark.hasPrefix("$"), range.upperBound < bytes.bytes.endIndex else { return true }
+    return !(0x30...0x39).contains(bytes.bytes[range.upperBound])
+  }
+
+  /// Everything below a node, in the order of the plan.
+  public func below(_ index: Int) -> [Int] {
+    var end = index + 1
+    while end < entries.count, entries[end].depth > entries[index].depth { end += 1 }
+    return Array(entries.indices[(index + 1)..<end])
+  }
+
+  /// What a node runs, in the order of the plan.
+  public func run(by index: Int) -> [Int] { ran[index] }
+
+  // MARK: Times and pages
+
+  private mutating func measure() {
+    for index in entries.indices {
+      guard let actual = entries[index].node.actual else { continue }
+      guard let time = actual.totalTime else {
+        entries[index].time = actual.loops == 0 && entries[0].node.actual?.totalTime != nil ? 0 : nil
+        continue
+      }
+      let processes = max(1, min(actual.loops, entries[index].processes))
+      let wall = time * actual.loops / processes
+      entries[index].time = wall.isFinite ? wall : 0
+    }
+    for index in entries.indices {
+      let inner = ran[index]
+      var buffers = BufferUse()
+      for child in inner { buffers = buffers + entries[child].node.buffers }
+      entries[index].ownBuffers = entries[index].node.buffers.without(buffers)
+      guard let time = entries[index].time else { continue }
+      let below = inner.reduce(0) { $0 + (entries[$1].time ?? 0) }
+      entries[index].ownTime = max(0, time - below)
+    }
+    for index in entries.indices where entries[index].node.subplanName?.hasPrefix("CTE ") == true {
+      chargeCTE(index)
+    }
+  }
+
+  /// Several scans may have had a CTE computed, each a part of it: none is charged more than it took.
+  private mutating func chargeCTE(_ index: Int) {
+    guard let total = entries[index].time else { return }
+    var rest = total
+    for (place, scan) in cteScans(of: index).enumerated() {
+      guard let time = entries[scan].time else { continue }
+      let paid = min(time, rest)
+      rest -= paid
+      // The first was charged with all of it above.
+      let others = run(by: scan).filter { $0 != index }.reduce(0) { $0 + (entries[$1].time ?? 0) }
+      if place == 0 || paid > 0 { entries[scan].ownTime = max(0, time - paid - others) }
+    }
+  }
+
+  // MARK: Costs
+
+  /// A child's cost is that of one run to its end. Below a Limit less of it is paid, on the inner side of a nested loop more: it
+  /// is brought to what the parent pays for it.
+  private mutating func share() {
+    entries[0].cost = entries[0].node.totalCost
+    for index in order {
+      let inner = ran[index]
+      let total = entries[index].cost
+      var wanted = inner.map { child -> Double in
+        let node = entries[child].node
+        var runs = 1.0
+        if entries[index].node.type == "Nested Loop", node.relationship == "Inner" {
+          runs = max(1, entries[index].node.children.first?.rowsEstimated ?? 1)
+        }
+        let cost = node.totalCost * runs
+        return cost.isFinite ? max(0, cost) : 0
+      }
+      let sum = wanted.reduce(0, +)
+      if sum > total, sum > 0 { wanted = wanted.map { $0 / sum * total } }
+      for (place, child) in inner.enumerated() { entries[child].cost = wanted[place] }
+      entries[index].ownCost = max(0, total - wanted.reduce(0, +))
+    }
+  }
+}
