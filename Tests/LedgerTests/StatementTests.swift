@@ -23,7 +23,7 @@ import Workload
     ("Ledger", Ledger.statements), ("Maintenance", MaintenanceStatements.all),
     ("Migrations", MigrationStatements.all), ("Pruning", PruneStatements.all),
     ("WalletCache", RowStatements.all + AuditStatements.all + OutboxStatements.all),
-    ("Workload", WorkloadStatements.all),
+    ("Workload", WorkloadStatements.all + ExplainStatements.all),
     (
       "Postgres",
       [.begin, .beginSnapshot, .commit, .rollback, Session.localTimeouts, .backendPID]

@@ -26,7 +26,7 @@ struct PlanPage {
       <section>
       <h2>\(analysis.totalTime == nil ? "Where the cost is" : "Where the time goes")</h2>
       <p class="faint">The width of a box is \(analysis.totalTime == nil ? "its estimated cost" : "its time") with all that it runs; \
-      what nothing stands below is its own. The more it takes by itself, the stronger its colour. A box leads to its line below.</p>
+      where nothing stands below, it is its own. The more of it is its own, the stronger the colour. A box leads to its line in the table.</p>
       \(PlanFlame(analysis, causes: causes).graph)
       </section>
       <section>
@@ -41,8 +41,8 @@ struct PlanPage {
   private var causes: Set<Int> { Set(view.findings.filter(\.isRootCause).compactMap(\.entry)) }
 
   private var headline: String {
-    if let time = analysis.totalTime { return "\(analysis.entries[0].node.label), \(PlanNumbers.time(time))" }
-    return "\(analysis.entries[0].node.label), cost \(PlanNumbers.count(analysis.entries[0].node.totalCost.rounded()))"
+    if let time = analysis.totalTime { return "A statement of \(PlanNumbers.time(time))" }
+    return "A statement of cost \(PlanNumbers.count(analysis.entries[0].node.totalCost.rounded()))"
   }
 
   private var tiles: HTML {
@@ -55,7 +55,7 @@ struct PlanPage {
     facts.append(("Cost", PlanNumbers.count(root.totalCost.rounded())))
     if root.buffers.pages > 0 {
       facts.append(("Pages touched", PlanNumbers.pages(root.buffers.pages)))
-      facts.append(("not in memory", PlanNumbers.pages(root.buffers.pagesRead)))
+      facts.append(("From disk", PlanNumbers.pages(root.buffers.pagesRead)))
     }
     if root.buffers.tempWritten > 0 { facts.append(("Spilled", PlanNumbers.pages(root.buffers.tempWritten))) }
     return "<dl class=\"tiles\">\(HTML(facts.map { "<div><dt>\($0.name)</dt><dd>\($0.value)</dd></div>" }))</dl>"
@@ -82,17 +82,17 @@ struct PlanPage {
 
   /// DDL stands by itself, to be copied.
   private func step(_ text: String) -> HTML {
-    let parts = text.split(separator: "; (", omittingEmptySubsequences: false)
+    let parts = text.split(separator: "; -- ", omittingEmptySubsequences: false)
     guard text.hasPrefix("CREATE INDEX"), let note = parts.last, parts.count > 1 else {
       return "<p class=\"next\">\(text)</p>"
     }
-    return "<pre>\(parts.dropLast().joined(separator: "; ("));</pre><p class=\"next\">\(String(note.dropLast()))</p>"
+    return "<pre>\(parts.dropLast().joined(separator: "; -- "));</pre><p class=\"next\">\(note)</p>"
   }
 
   // MARK: The table
 
   private var table: HTML {
-    let titles = analysis.isAnalyzed ? ["Own", "Time", "Rows", "Off", "Pages"] : ["Own cost", "Cost", "Rows"]
+    let titles = analysis.isAnalyzed ? ["Own", "Time", "Rows", "Expected", "Pages"] : ["Own cost", "Cost", "Rows"]
     let rows = analysis.entries.indices.map(row)
     return """
       <div class="scroll"><table class="nodes">
@@ -109,11 +109,12 @@ struct PlanPage {
     let plan: HTML = entry.node.subplanName.map { "<span class=\"faint\">\($0)</span> " } ?? ""
     let details = planRemarks(entry.node, loops: entry.node.actual?.loops ?? 1)
     let share = analysis.totalTime == nil ? 0 : analysis.ownTimeShare(index)
-    let bar = PlanNumbers.share(share).replacing(" ", with: "")
+    let width = PlanNumbers.share(share).replacing(" ", with: "")
+    let bar: HTML = share < 0.005 ? "" : "<span class=\"bar\"><i style=\"width:\(width)\"></i></span>"
     return """
       <tr id="n\(index)"\(HTML(stringLiteral: causes.contains(index) ? " class=\"cause\"" : ""))>
       <td style="padding-left:\(min(entry.depth, 40))rem">\(plan)<b>\(entry.node.label)</b>\
-      <span class="bar"><i style="width:\(bar)"></i></span>\
+      \(bar)\
       \(HTML(details.map { "<div class=\"detail\">\($0)</div>" }))</td>\(cells)</tr>
 
       """
@@ -177,6 +178,7 @@ struct PlanPage {
     .box.thin { padding: 0; }
     .box:hover, .box:focus { outline: 2px solid var(--accent); outline-offset: -1px; }
     .nodes { min-width: 46rem; }
+    .nodes th:first-child { padding-left: 0; }
     .nodes td:first-child b { font-weight: 600; overflow-wrap: anywhere; }
     .nodes tr.cause td:first-child { box-shadow: inset 3px 0 var(--bad); }
     .nodes tr:target td { background: color-mix(in srgb, var(--accent) 16%, transparent); }

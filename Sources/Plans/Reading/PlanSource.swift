@@ -84,7 +84,8 @@ struct PlanSource {
       line.text = isExpanded ? Self.valueOfRecord(line.text) : Self.unboxed(line.text)
       if line.text.trimmed.string == "QUERY PLAN" { return nil }
       let end = line.text.trimmedEnd
-      if end.ends(with: " +") || end.string == "+" || end.ends(with: "↵") {
+      // The longest line of a cell has no blank before the mark. No line of a plan ends in one of these by itself.
+      if end.ends(with: "+") || end.ends(with: "↵") {
         line.text = end.dropLast(end.ends(with: "↵") ? 3 : 1).trimmedEnd
         line.goesOn = true
       }

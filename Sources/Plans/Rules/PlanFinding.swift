@@ -66,6 +66,14 @@ public struct IndexWish: Sendable, Equatable {
   public var conditions: [String]
   /// What the rows are sorted by afterwards, as SQL; empty for nothing.
   public var order: String
+
+  public init(schema: String? = nil, relation: String, alias: String?, conditions: [String], order: String = "") {
+    self.schema = schema
+    self.relation = relation
+    self.alias = alias
+    self.conditions = conditions
+    self.order = order
+  }
 }
 
 /// From where on something is worth a word.

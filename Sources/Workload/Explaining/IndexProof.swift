@@ -20,7 +20,7 @@ public struct IndexProof {
     findings.map { finding in
       var finding = finding
       if let ddl = finding.wish.flatMap({ IndexCandidates($0).ddl.first }) {
-        finding.nextStep = "\(ddl); (not verified: \(reason))"
+        finding.nextStep = "\(ddl); -- not verified: \(reason)"
       }
       return finding
     }
@@ -29,7 +29,7 @@ public struct IndexProof {
   /// Findings with what the planner says of the indexes. Those of a plan that was not executed are left out where no index would
   /// help: reading the table is right then.
   ///
-  /// - Throws: `PostgresError`, `PlanError`. Hypothetical indexes are gone in any case.
+  /// - Throws: `PostgresError`, `PlanError`. Hypothetical indexes stay in the session only where it is of no use any more.
   public func verified(_ findings: [PlanFinding], of request: StatementExplainer.Request) throws -> [PlanFinding] {
     guard findings.contains(where: { $0.wish != nil }) else { return findings }
     let session = explainer.session
@@ -37,9 +37,6 @@ public struct IndexProof {
       return Self.unverified(findings, because: "HypoPG is not installed in this database")
     }
     let types = try explainer.types(of: request)
-    guard types.isEmpty || !request.parameters.isEmpty else {
-      return Self.unverified(findings, because: "the plan is a generic one")
-    }
     let schema = try session.quoted(identifier: try row.decode(0))
     // One transaction: behind a pooler the next one may run on another connection.
     _ = try session.pipeline(session.beginning(.snapshot))
@@ -75,8 +72,8 @@ public struct IndexProof {
       return finding
     }
     finding.nextStep =
-      "\(best.ddl); (verified with HypoPG: the statement's cost falls from \(PlanNumbers.count(before)) to"
-      + " \(PlanNumbers.count(best.cost)))"
+      "\(best.ddl); -- verified with HypoPG: the statement's cost falls from \(PlanNumbers.count(before)) to"
+      + " \(PlanNumbers.count(best.cost))"
     return finding
   }
 
@@ -88,7 +85,13 @@ public struct IndexProof {
     /// HypoPG's, quoted.
     let schema: String
 
-    func cost() throws -> Double { try explainer.run(request, types, analyzed: false).root.totalCost }
+    func cost() throws -> Double {
+      let isGeneric = !types.isEmpty && request.parameters.isEmpty
+      let plan =
+        try isGeneric
+        ? StatementPlanner(explainer.session).plan(request.sql) : explainer.run(request, types, analyzed: false)
+      return plan.root.totalCost
+    }
 
     /// Nil where PostgreSQL would not make such an index.
     func cost(with ddl: String) throws -> Double? {

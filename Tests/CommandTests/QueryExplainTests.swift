@@ -1,0 +1,165 @@
+import FoundationEssentials
+import Plans
+import Primitives
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(3))) struct QueryExplainTests {
+  private static let orders = DatabaseTemplate("query_orders") { database in
+    try await database.sql(
+      """
+      create table orders (id int primary key, status text, placed int, note text);
+      insert into orders select n, case when n % 500 = 0 then 'open' else 'done' end, n, repeat('x', 50)
+        from generate_series(1, 60000) n;
+      vacuum analyze;
+      """)
+  }
+
+  private func run(_ arguments: [String], _ database: TestDatabase, stdin: String = "") async throws -> ProgramResult {
+    try await Ironforge.run(["query", "explain"] + arguments + ["--database-url", database.url], stdin: stdin)
+  }
+
+  private func json(_ result: ProgramResult) throws -> JSON { try JSON(parsing: Array(result.stdout.utf8)) }
+
+  @Test func theIndexIsTriedBeforeItIsTold() async throws {
+    try await withDatabase(template: Self.orders) { database in
+      let available = try await database.sql("select count(*) from pg_available_extensions where name = 'hypopg'")
+      let hasHypoPG = available == [["1"]]
+      if hasHypoPG { try await database.sql("create extension hypopg") }
+      let sql = "select * from orders where status = 'open' and placed > 5"
+      let result = try await run(["--analyze", "--json", sql], database)
+      #expect(result.exitCode == 0, "\(result.stderr)")
+      let document = try json(result)
+      let plan = document["plan"]
+      for key in ["node", "rows_estimated", "rows_actual", "time_ms", "buffers"] {
+        let isThere = plan.members.contains { $0.key == key }
+        #expect(isThere, "\(key)")
+      }
+      let finding = try #require(document["findings"].elements.first)
+      #expect(finding.members.map(\.key) == ["code", "node", "node_id", "message", "next_step", "root_cause"])
+      #expect(finding["code"].text == "scan_discards" && finding["root_cause"].boolean == true)
+      let step = finding["next_step"].text ?? ""
+      #expect(step.hasPrefix("CREATE INDEX CONCURRENTLY ON public.orders (status"))
+      #expect(step.contains(hasHypoPG ? "verified with HypoPG: the statement's cost falls" : "not verified"))
+      let indexes = try await database.sql("select count(*) from pg_index where indrelid = 'orders'::regclass")
+      #expect(indexes == [["1"]])
+    }
+  }
+
+  /// What is advised must be enough: with that work_mem nothing is written to disk.
+  @Test(arguments: [
+    "select * from orders order by note, placed", "select placed, count(*), max(note) from orders group by placed",
+    "select * from orders a join orders b on a.placed = b.placed",
+  ])
+  func theAdvisedMemoryIsEnough(sql: String) async throws {
+    try await withDatabase(template: Self.orders) { database in
+      let small = "options=-c%20work_mem%3D1MB%20-c%20max_parallel_workers_per_gather%3D0%20-c%20enable_mergejoin%3Doff"
+      let forced = sql.contains("group by") ? "\(small)%20-c%20enable_sort%3Doff" : small
+      func explain(_ options: String) async throws -> [JSON] {
+        let result = try await Ironforge.run(
+          ["query", "explain", "--analyze", "--json", sql, "--database-url", "\(database.url)&\(options)"])
+        #expect(result.exitCode == 0, "\(result.stderr)")
+        return try json(result)["findings"].elements.filter { $0["code"].text?.hasSuffix("_spills") ?? false }
+      }
+      let found = try await explain(forced)
+      let step = try #require(found.first?["next_step"].text)
+      let size = try #require(step.split(separator: "'").dropFirst().first)
+      let after = try await explain(forced.replacing("1MB", with: "\(size)"))
+      #expect(after.isEmpty, "\(step) \(after)")
+    }
+  }
+
+  @Test func nothingIsWrittenUnlessItIsRolledBack() async throws {
+    try await withDatabase(template: Self.orders) { database in
+      let delete = "delete from orders where id <= 10"
+      let refused = try await run(["--analyze", "--json", delete], database)
+      #expect(refused.exitCode == 4)
+      #expect(refused.stderr.contains("\"code\":\"statement_writes\""))
+      let planned = try await run([delete], database)
+      #expect(planned.exitCode == 0 && planned.stdout.contains("Delete on public.orders") || planned.stdout.contains("Delete on orders"))
+      let done = try await run(["--analyze", "--rollback", delete], database)
+      #expect(done.exitCode == 0 && done.stderr.contains("rolled back"))
+      let count = try await database.sql("select count(*) from orders")
+      #expect(count == [["60000"]])
+    }
+  }
+
+  @Test func parameters() async throws {
+    try await withDatabase(template: Self.orders) { database in
+      let sql = "select * from orders where id = $1"
+      let generic = try await run([sql], database)
+      #expect(generic.exitCode == 0 && generic.stdout.contains("id = $1") && generic.stderr.contains("any values"))
+      let refused = try await run(["--analyze", sql], database)
+      #expect(refused.exitCode == 64 && refused.stderr.contains("--parameter"))
+      let with = try await run(["--analyze", "--parameter", "7", sql], database)
+      #expect(with.exitCode == 0 && with.stdout.contains("id = 7"))
+      let many = try await run(["--parameter", "7", "--parameter", "8", sql], database)
+      #expect(many.exitCode == 64)
+      let wrong = try await run(["--analyze", "--parameter", "seven", sql], database)
+      #expect(wrong.exitCode == 65)
+    }
+  }
+
+  @Test func whatIsWrongWithTheStatementIsTold() async throws {
+    try await withDatabase(template: Self.orders) { database in
+      let syntax = try await run(["select *\nfrm orders"], database)
+      #expect(syntax.exitCode == 65 && syntax.stderr.contains("line 2, column"))
+      let column = try await run(["select\n  nope from orders"], database)
+      #expect(column.exitCode == 4 && column.stderr.contains("line 2, column 3"))
+      let several = try await run(["select 1; drop table orders"], database)
+      #expect(several.exitCode == 65 && several.stderr.contains("2 statements"))
+      let explained = try await run(["explain select 1"], database)
+      #expect(explained.exitCode == 65 && explained.stderr.contains("without EXPLAIN"))
+      let empty = try await run(["--file", "-"], database)
+      #expect(empty.exitCode == 65)
+      let slow = try await Ironforge.run(
+        ["query", "explain", "--analyze", "select pg_sleep(20)", "--database-url", database.url],
+        env: ["IRONFORGE_DATABASE_STATEMENT_TIMEOUT_SECS": "1"])
+      #expect(slow.exitCode == 1 && slow.stderr.contains("statement_timeout_secs"))
+    }
+  }
+
+  @Test(arguments: [
+    [], ["select 1", "--plan", "x"], ["--plan", "x", "--analyze"], ["select 1", "--rollback"],
+  ])
+  func wrongUsage(arguments: [String]) async throws {
+    let result = try await Ironforge.run(["query", "explain"] + arguments)
+    #expect(result.exitCode == 64)
+  }
+
+  private static let hostile = """
+    Seq Scan on "<script>alert(1)</script>" "a\u{1B}[31m"  (cost=0.00..900.00 rows=1 width=4) (actual time=0.1..90.0 rows=1 loops=1)
+      Filter: (b = '</style><script>x</script>'::text)
+      Rows Removed by Filter: 99999
+    """
+
+  @Test func namesAreHarmlessOnThePageAndOnTheTerminal() async throws {
+    let directory = try TemporaryDirectory("query-explain")
+    let page = directory.file("plan.html")
+    let result = try await Ironforge.run(["query", "explain", "--plan", "-", "--html", page], stdin: Self.hostile)
+    #expect(result.exitCode == 0, "\(result.stderr)")
+    #expect(!result.stdout.contains("\u{1B}"))
+    #expect(result.stdout.contains("not verified: no server was asked"))
+    let html = try String(decoding: Data(contentsOf: URL(filePath: page)), as: UTF8.self)
+    #expect(!html.contains("<script") && html.contains("&lt;script&gt;"))
+    #expect(!html.contains("http://") && !html.contains("https://") && !html.contains("src="))
+    #expect(html.contains("class=\"flame\"") && html.contains("Root cause"))
+  }
+
+  @Test func everyLineFitsAHundredColumns() async throws {
+    let result = try await Ironforge.run(["query", "explain", "--plan", "-"], stdin: Self.hostile)
+    let widest = result.stdout.split(separator: "\n").filter { !$0.contains("CREATE") }.map(\.count).max() ?? 0
+    #expect(widest <= 100)
+    let csv = try await Ironforge.run(["query", "explain", "--plan", "-", "-o", "csv"], stdin: Self.hostile)
+    #expect(csv.stdout.hasPrefix("id,depth,node,cost,") && csv.stdout.contains("scan_discards"))
+  }
+
+  @Test func aBrokenPlanIsToldWithItsLine() async throws {
+    let text = "Limit  (cost=0.00..1.00 rows=1 width=4)\n  ->  Result  (cost=0.00..1.0"
+    let result = try await Ironforge.run(["query", "explain", "--plan", "-", "--json"], stdin: text)
+    #expect(result.exitCode == 65)
+    #expect(result.stderr.contains("\"code\":\"plan_malformed\"") && result.stderr.contains("line 2"))
+    let missing = try await Ironforge.run(["query", "explain", "--plan", "/nowhere/plan"])
+    #expect(missing.exitCode == 65 && missing.stdout.isEmpty)
+  }
+}

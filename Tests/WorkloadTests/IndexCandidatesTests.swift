@@ -1,0 +1,31 @@
+import Plans
+import Testing
+
+@testable import Workload
+
+struct IndexCandidatesTests {
+  private func ddl(_ conditions: [String], order: String = "", relation: String = "t") -> [String] {
+    IndexCandidates(
+      IndexWish(schema: nil, relation: relation, alias: "x", conditions: conditions, order: order)
+    ).ddl.map { String($0.dropFirst("CREATE INDEX CONCURRENTLY ON ".count)) }
+  }
+
+  @Test func equalityComesFirstThenOrderOrRange() {
+    #expect(
+      ddl(["((x.at > now()) AND (x.status = 'open'::text))"], order: "x.at DESC")
+        == ["t (status, at DESC)", "t (status, at)", "t (status)", "t (at)"])
+    #expect(ddl(["((kind)::text = ANY ('{a,b}'::text[]))"]) == ["t (kind)"])
+    #expect(ddl(["((NOT done) AND (x.a = y.b) AND (gone IS NULL))"]) == ["t (done, a, gone)", "t (done)", "t (a)", "t (gone)"])
+  }
+
+  @Test func whatNoIndexServesGivesNone() {
+    #expect(ddl(["((a = 1) OR (b = 2))"]) == [])
+    #expect(ddl(["(x.a = x.b)"]) == [])
+    #expect(ddl(["(lower(a) = 'x'::text)", "not SQL ((", "(y.a = 1)"]) == [])
+    #expect(ddl(["((a = 1) AND (NOT (hashed SubPlan 1)))"]) == ["t (a)"])
+  }
+
+  @Test func namesAreQuoted() {
+    #expect(ddl(["(\"Odd \"\"name\" = 1)"], relation: "select") == ["\"select\" (\"Odd \"\"name\")"])
+  }
+}
