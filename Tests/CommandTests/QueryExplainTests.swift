@@ -15,15 +15,19 @@ import Testing
       """)
   }
 
-  private func run(_ arguments: [String], _ database: TestDatabase, stdin: String = "") async throws -> ProgramResult {
-    try await Ironforge.run(["query", "explain"] + arguments + ["--database-url", database.url], stdin: stdin)
+  private func run(_ arguments: [String], _ database: TestDatabase, stdin: String = "") async throws
+    -> ProgramResult
+  {
+    try await Ironforge.run(
+      ["query", "explain"] + arguments + ["--database-url", database.url], stdin: stdin)
   }
 
   private func json(_ result: ProgramResult) throws -> JSON { try JSON(parsing: Array(result.stdout.utf8)) }
 
   @Test func theIndexIsTriedBeforeItIsTold() async throws {
     try await withDatabase(template: Self.orders) { database in
-      let available = try await database.sql("select count(*) from pg_available_extensions where name = 'hypopg'")
+      let available = try await database.sql(
+        "select count(*) from pg_available_extensions where name = 'hypopg'")
       let hasHypoPG = available == [["1"]]
       if hasHypoPG { try await database.sql("create extension hypopg") }
       let sql = "select * from orders where status = 'open' and placed > 5"
@@ -36,24 +40,28 @@ import Testing
         #expect(isThere, "\(key)")
       }
       let finding = try #require(document["findings"].elements.first)
-      #expect(finding.members.map(\.key) == ["code", "node", "node_id", "message", "next_step", "root_cause"])
+      #expect(
+        finding.members.map(\.key) == ["code", "node", "node_id", "message", "next_step", "root_cause"])
       #expect(finding["code"].text == "scan_discards" && finding["root_cause"].boolean == true)
       let step = finding["next_step"].text ?? ""
       #expect(step.hasPrefix("CREATE INDEX CONCURRENTLY ON public.orders (status"))
       #expect(step.contains(hasHypoPG ? "verified with HypoPG: the statement's cost falls" : "not verified"))
-      let indexes = try await database.sql("select count(*) from pg_index where indrelid = 'orders'::regclass")
+      let indexes = try await database.sql(
+        "select count(*) from pg_index where indrelid = 'orders'::regclass")
       #expect(indexes == [["1"]])
     }
   }
 
   /// What is advised must be enough: with that work_mem nothing is written to disk.
   @Test(arguments: [
-    "select * from orders order by note, placed", "select placed, count(*), max(note) from orders group by placed",
+    "select * from orders order by note, placed",
+    "select placed, count(*), max(note) from orders group by placed",
     "select * from orders a join orders b on a.placed = b.placed",
   ])
   func theAdvisedMemoryIsEnough(sql: String) async throws {
     try await withDatabase(template: Self.orders) { database in
-      let small = "options=-c%20work_mem%3D1MB%20-c%20max_parallel_workers_per_gather%3D0%20-c%20enable_mergejoin%3Doff"
+      let small =
+        "options=-c%20work_mem%3D1MB%20-c%20max_parallel_workers_per_gather%3D0%20-c%20enable_mergejoin%3Doff"
       let forced = sql.contains("group by") ? "\(small)%20-c%20enable_sort%3Doff" : small
       func explain(_ options: String) async throws -> [JSON] {
         let result = try await Ironforge.run(
@@ -76,7 +84,9 @@ import Testing
       #expect(refused.exitCode == 4)
       #expect(refused.stderr.contains("\"code\":\"statement_writes\""))
       let planned = try await run([delete], database)
-      #expect(planned.exitCode == 0 && planned.stdout.contains("Delete on public.orders") || planned.stdout.contains("Delete on orders"))
+      #expect(
+        planned.exitCode == 0 && planned.stdout.contains("Delete on public.orders")
+          || planned.stdout.contains("Delete on orders"))
       let done = try await run(["--analyze", "--rollback", delete], database)
       #expect(done.exitCode == 0 && done.stderr.contains("rolled back"))
       let count = try await database.sql("select count(*) from orders")
@@ -88,7 +98,8 @@ import Testing
     try await withDatabase(template: Self.orders) { database in
       let sql = "select * from orders where id = $1"
       let generic = try await run([sql], database)
-      #expect(generic.exitCode == 0 && generic.stdout.contains("id = $1") && generic.stderr.contains("any values"))
+      #expect(
+        generic.exitCode == 0 && generic.stdout.contains("id = $1") && generic.stderr.contains("any values"))
       let refused = try await run(["--analyze", sql], database)
       #expect(refused.exitCode == 64 && refused.stderr.contains("--parameter"))
       let with = try await run(["--analyze", "--parameter", "7", sql], database)
@@ -136,7 +147,8 @@ import Testing
   @Test func namesAreHarmlessOnThePageAndOnTheTerminal() async throws {
     let directory = try TemporaryDirectory("query-explain")
     let page = directory.file("plan.html")
-    let result = try await Ironforge.run(["query", "explain", "--plan", "-", "--html", page], stdin: Self.hostile)
+    let result = try await Ironforge.run(
+      ["query", "explain", "--plan", "-", "--html", page], stdin: Self.hostile)
     #expect(result.exitCode == 0, "\(result.stderr)")
     #expect(!result.stdout.contains("\u{1B}"))
     #expect(result.stdout.contains("not verified: no server was asked"))
@@ -148,7 +160,8 @@ import Testing
 
   @Test func everyLineFitsAHundredColumns() async throws {
     let result = try await Ironforge.run(["query", "explain", "--plan", "-"], stdin: Self.hostile)
-    let widest = result.stdout.split(separator: "\n").filter { !$0.contains("CREATE") }.map(\.count).max() ?? 0
+    let widest =
+      result.stdout.split(separator: "\n").filter { !$0.contains("CREATE") }.map(\.count).max() ?? 0
     #expect(widest <= 100)
     let csv = try await Ironforge.run(["query", "explain", "--plan", "-", "-o", "csv"], stdin: Self.hostile)
     #expect(csv.stdout.hasPrefix("id,depth,node,cost,") && csv.stdout.contains("scan_discards"))

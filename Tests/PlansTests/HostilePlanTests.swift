@@ -9,14 +9,18 @@ struct HostilePlanTests {
   @Test(arguments: [
     "", "\n\n", "QUERY PLAN\n-----\n(0 rows)", "hello", "Seq Scan on t  (cost=1..2 rows=3", "(12 rows)",
     "Seq Scan on t  (cost=0.00..1e999 rows=1 width=4)", "Seq Scan on t  (cost=0.00..nan rows=1 width=4)",
-    "Seq Scan on t  (cost=0.00..1.00 rows=-1 width=4)", "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4) (actual rows=1)",
+    "Seq Scan on t  (cost=0.00..1.00 rows=-1 width=4)",
+    "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4) (actual rows=1)",
     "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  nonsense",
     "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  Buffers: shared hit=x",
     "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  Buffers: shared hit=99999999999999999999",
     "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\nSeq Scan on u  (cost=0.00..1.00 rows=1 width=4)",
-    "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\nSettings: a = 'b", "- Plan:\n    Node Type: x", "<explain/>",
-    "[{\"Plan\": {\"Node Type\": \"x\", \"Plan Rows\": -1}}]", "[{\"Plan\": {\"Node Type\": \"x\", \"Actual Loops\": 1e999}}]",
-    "[{\"Plan\": {\"Node Type\": \"x\", \"Plan Rows\": \"y\"}}]", "[{\"Plan\": {\"Node Type\": \"x\"}}, {\"Plan\": 1}]",
+    "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\nSettings: a = 'b", "- Plan:\n    Node Type: x",
+    "<explain/>",
+    "[{\"Plan\": {\"Node Type\": \"x\", \"Plan Rows\": -1}}]",
+    "[{\"Plan\": {\"Node Type\": \"x\", \"Actual Loops\": 1e999}}]",
+    "[{\"Plan\": {\"Node Type\": \"x\", \"Plan Rows\": \"y\"}}]",
+    "[{\"Plan\": {\"Node Type\": \"x\"}}, {\"Plan\": 1}]",
     "LOG:  duration: 1 ms  plan:\n\tSeq Scan on t  (cost=0..1 rows=1 width=1)\nLOG:  duration: 1 ms  plan:\n\tResult",
     "Limit\n  ->  Limit\n\u{0}",
   ])
@@ -25,14 +29,17 @@ struct HostilePlanTests {
   }
 
   @Test func theLineIsNamed() {
-    let text = "QUERY PLAN\n---\n Limit  (cost=0.00..1.00 rows=1 width=4)\n   ->  Result  (cost=0.00..x rows=1 width=4)\n"
+    let text =
+      "QUERY PLAN\n---\n Limit  (cost=0.00..1.00 rows=1 width=4)\n   ->  Result  (cost=0.00..x rows=1 width=4)\n"
     let line = #expect(throws: PlanError.self) { try Plan(parsing: Array(text.utf8)) }?.line
     #expect(line == 4)
   }
 
   @Test func depthAndSizeAreBounded() {
     var deep = "Limit  (cost=0.00..1.00 rows=1 width=4)\n"
-    for depth in 0..<5000 { deep += String(repeating: " ", count: 2 + 6 * depth) + "->  Limit  (cost=0.00..1.00 rows=1 width=4)\n" }
+    for depth in 0..<5000 {
+      deep += String(repeating: " ", count: 2 + 6 * depth) + "->  Limit  (cost=0.00..1.00 rows=1 width=4)\n"
+    }
     let text = deep
     #expect(throws: PlanError.self) { try Plan(parsing: Array(text.utf8)) }
     let open = String(repeating: "{\"Plan\":", count: 100_000)
@@ -58,14 +65,18 @@ struct HostilePlanTests {
     guard let plan = try? Plan(parsing: bytes) else { return }
     let analysis = PlanAnalysis(plan)
     let findings = PlanReview(analysis).findings()
-    let isSane = analysis.entries.allSatisfy { ($0.ownTime ?? 0) >= 0 && $0.ownCost >= 0 && $0.ownBuffers.pages >= 0 }
+    let isSane = analysis.entries.allSatisfy {
+      ($0.ownTime ?? 0) >= 0 && $0.ownCost >= 0 && $0.ownBuffers.pages >= 0
+    }
     #expect(isSane && findings.allSatisfy { !$0.message.isEmpty })
   }
 
   @Test(arguments: ["report-15.txt", "report-18.txt", "delete-15.json", "delete-18.txt"])
   func everyPrefixIsReadOrRefused(name: String) throws {
     let bytes = try corpus(name)
-    for end in stride(from: 0, to: bytes.count, by: name.hasSuffix("json") ? 23 : 7) { judge(Array(bytes[..<end])) }
+    for end in stride(from: 0, to: bytes.count, by: name.hasSuffix("json") ? 23 : 7) {
+      judge(Array(bytes[..<end]))
+    }
   }
 
   @Test(arguments: seeds(fresh: 3))

@@ -50,8 +50,10 @@ import Testing
     "select * from customers full join orders on customers.id = orders.customer_id limit 3",
     "select * from customers c where not exists (select from orders o where o.customer_id = c.id and status = 'open')",
     "select * from customers c left join orders o on o.customer_id = c.id where c.id < 5 order by c.id, o.amount",
-    "select * from (values (1, 'a'), (2, 'b')) v (a, b) where a > 1", "select * from orders where ctid = '(0,1)'",
-    "select * from orders tablesample system (1) limit 1", "select id from orders where id < 100 order by id desc",
+    "select * from (values (1, 'a'), (2, 'b')) v (a, b) where a > 1",
+    "select * from orders where ctid = '(0,1)'",
+    "select * from orders tablesample system (1) limit 1",
+    "select id from orders where id < 100 order by id desc",
     "select max(id), min(amount) from orders", "select * from public.open_orders for update",
     "select * from public.\"Odd \"\"name\"\".x\" \"X y\" where \"the Key\" = '5: a' or \"the Key\" is null",
     "select unnest(array[1, 2]) from customers limit 3",
@@ -76,7 +78,8 @@ import Testing
     try await withDatabase(template: Self.shop) { database in
       var compared = 0
       for (place, setting) in Self.settings.enumerated() {
-        for options in Self.options where place == 0 || options.contains("analyze, buffers") || options.isEmpty {
+        for options in Self.options
+        where place == 0 || options.contains("analyze, buffers") || options.isEmpty {
           let texts = try await plans(database, setting, options, "text")
           let documents = try await plans(database, setting, options, "json")
           // Workers share rows by chance, and the leader's part of the sorts is another each time.
@@ -97,7 +100,9 @@ import Testing
   }
 
   /// The last line of a plan that was not executed has its planning's pages, which differ from run to run.
-  private func same(_ a: String, _ b: String) -> Bool { a == b || a.hasPrefix("-1.0 -1.0") && b.hasPrefix("-1.0 -1.0") }
+  private func same(_ a: String, _ b: String) -> Bool {
+    a == b || a.hasPrefix("-1.0 -1.0") && b.hasPrefix("-1.0 -1.0")
+  }
 
   /// Each in a transaction of its own that is rolled back.
   private func plans(
@@ -108,7 +113,8 @@ import Testing
       "begin; select 'PLAN'; explain (\(list.joined(separator: ", "))) \(statement); rollback;"
     }
     let rows = try await database.sql(
-      "set search_path = shop, public; \(setting);\n\(script.joined(separator: "\n"))", timeout: .seconds(100))
+      "set search_path = shop, public; \(setting);\n\(script.joined(separator: "\n"))", timeout: .seconds(100)
+    )
     let output = rows.map { $0.joined() }.joined(separator: "\n").split(separator: "PLAN\n")
     #expect(output.count == Self.statements.count)
     return try output.map { try Plan(parsing: Array($0.utf8)) }

@@ -5,7 +5,9 @@ import Testing
 
 /// What a review makes of plans, as values.
 struct PlanReviewTests {
-  private func analysis(_ text: String) throws -> PlanAnalysis { PlanAnalysis(try Plan(parsing: Array(text.utf8))) }
+  private func analysis(_ text: String) throws -> PlanAnalysis {
+    PlanAnalysis(try Plan(parsing: Array(text.utf8)))
+  }
 
   private func findings(_ text: String, _ context: PlanContext = PlanContext()) throws -> [PlanFinding] {
     PlanReview(try analysis(text), context: context).findings()
@@ -36,7 +38,8 @@ struct PlanReviewTests {
     let stale = try findings(Self.misled, PlanContext(staleTables: ["orders": "never analysed"]))
     #expect(
       codes(stale) == [
-        "stale_statistics Seq Scan on orders o", "-estimate_wrong Seq Scan on orders o", "-nested_loop Nested Loop",
+        "stale_statistics Seq Scan on orders o", "-estimate_wrong Seq Scan on orders o",
+        "-nested_loop Nested Loop",
       ])
   }
 
@@ -105,11 +108,13 @@ struct PlanReviewTests {
         ->  Parallel Index Only Scan using i on t  (cost=0.00..8.00 rows=9000 width=4) (actual time=1.0..80.0 rows=9000 loops=1)
               Heap Fetches: 4000
       """)
-    #expect(codes(plain) == ["heap_fetches Parallel Index Only Scan using i on t", "-workers_missing Gather"])
+    #expect(
+      codes(plain) == ["heap_fetches Parallel Index Only Scan using i on t", "-workers_missing Gather"])
   }
 
   @Test func aFastStatementHasNoFindings() throws {
-    let found = try findings("Seq Scan on t  (cost=0.00..40.00 rows=1 width=4) (actual time=0.1..0.9 rows=900 loops=1)")
+    let found = try findings(
+      "Seq Scan on t  (cost=0.00..40.00 rows=1 width=4) (actual time=0.1..0.9 rows=900 loops=1)")
     #expect(found.isEmpty)
   }
 

@@ -24,10 +24,14 @@ struct Rendering {
   }
 
   private func render(_ node: PlanNode, _ depth: Int, _ lines: inout [String]) {
-    let names = [node.type, node.relationship, node.subplanName, node.schema, node.relation, node.alias, node.index]
+    let names = [
+      node.type, node.relationship, node.subplanName, node.schema, node.relation, node.alias, node.index,
+    ]
     lines.append("\(depth) \(names.map { $0 ?? "-" }) \(node.label)")
     lines.append("  \(node.startupCost)..\(node.totalCost) \(node.rowsEstimated) \(node.width)")
-    if let actual = node.actual { lines.append("  \(actual.rows) \(actual.loops) \(actual.totalTime != nil)") }
+    if let actual = node.actual {
+      lines.append("  \(actual.rows) \(actual.loops) \(actual.totalTime != nil)")
+    }
     if hasTimes, let actual = node.actual {
       lines.append("  \(actual.startupTime ?? -1)..\(actual.totalTime ?? -1) \(node.buffers)")
     }

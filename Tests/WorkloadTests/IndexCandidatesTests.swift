@@ -15,7 +15,10 @@ struct IndexCandidatesTests {
       ddl(["((x.at > now()) AND (x.status = 'open'::text))"], order: "x.at DESC")
         == ["t (status, at DESC)", "t (status, at)", "t (status)", "t (at)"])
     #expect(ddl(["((kind)::text = ANY ('{a,b}'::text[]))"]) == ["t (kind)"])
-    #expect(ddl(["((NOT done) AND (x.a = y.b) AND (gone IS NULL))"]) == ["t (done, a, gone)", "t (done)", "t (a)", "t (gone)"])
+    #expect(
+      ddl(["((NOT done) AND (x.a = y.b) AND (gone IS NULL))"]) == [
+        "t (done, a, gone)", "t (done)", "t (a)", "t (gone)",
+      ])
   }
 
   @Test func whatNoIndexServesGivesNone() {

@@ -40,10 +40,13 @@ struct PlanFlame {
   }
 
   private func cell(_ index: Int, above: Double, depth: Int) -> HTML {
-    let children = analysis.run(by: index).filter { sizes[$0] / sizes[0] >= Self.shareMin && depth < Self.depthMax }
+    let children = analysis.run(by: index).filter {
+      sizes[$0] / sizes[0] >= Self.shareMin && depth < Self.depthMax
+    }
     let below: HTML =
       children.isEmpty
-      ? "" : "<div class=\"below\">\(HTML(children.map { cell($0, above: sizes[index], depth: depth + 1) }))</div>"
+      ? ""
+      : "<div class=\"below\">\(HTML(children.map { cell($0, above: sizes[index], depth: depth + 1) }))</div>"
     return "<div class=\"cell\" style=\"width:\(percent(sizes[index] / above))%\">\(box(index))\(below)</div>"
   }
 
@@ -54,15 +57,21 @@ struct PlanFlame {
     let number =
       analysis.totalTime == nil
       ? "cost \(PlanNumbers.count(sizes[index].rounded()))" : PlanNumbers.time(sizes[index])
-    let own = analysis.totalTime == nil ? entry.ownCost / max(sizes[0], .leastNormalMagnitude) : analysis.ownTimeShare(index)
+    let own =
+      analysis.totalTime == nil
+      ? entry.ownCost / max(sizes[0], .leastNormalMagnitude) : analysis.ownTimeShare(index)
     let heat = own >= 0.5 ? " h4" : own >= 0.25 ? " h3" : own >= 0.1 ? " h2" : own >= 0.02 ? " h1" : ""
     let kind = "box" + heat + (causes.contains(index) ? " cause" : "") + (share < 0.02 ? " thin" : "")
-    let tip = ["\(plan)\(entry.node.label)", "\(number), \(PlanNumbers.share(share)); by itself \(PlanNumbers.share(own))"]
+    let tip = [
+      "\(plan)\(entry.node.label)",
+      "\(number), \(PlanNumbers.share(share)); by itself \(PlanNumbers.share(own))",
+    ]
     let details = planRemarks(entry.node, loops: entry.node.actual?.loops ?? 1)
     let title = (tip + details).joined(separator: "\n")
     let text: HTML =
       share < 0.02 ? "" : "\(plan)\(entry.node.label)<small>\(number), \(PlanNumbers.share(share))</small>"
-    return "<a class=\"\(kind)\" href=\"#n\(index)\" title=\"\(title)\" aria-label=\"\(tip.joined(separator: ", "))\">\(text)</a>"
+    return
+      "<a class=\"\(kind)\" href=\"#n\(index)\" title=\"\(title)\" aria-label=\"\(tip.joined(separator: ", "))\">\(text)</a>"
   }
 
   /// Three digits behind the point, rounded down, so that a row of boxes never becomes wider than the one above.

@@ -58,7 +58,8 @@ struct PlanPage {
       facts.append(("From disk", PlanNumbers.pages(root.buffers.pagesRead)))
     }
     if root.buffers.tempWritten > 0 { facts.append(("Spilled", PlanNumbers.pages(root.buffers.tempWritten))) }
-    return "<dl class=\"tiles\">\(HTML(facts.map { "<div><dt>\($0.name)</dt><dd>\($0.value)</dd></div>" }))</dl>"
+    return
+      "<dl class=\"tiles\">\(HTML(facts.map { "<div><dt>\($0.name)</dt><dd>\($0.value)</dd></div>" }))</dl>"
   }
 
   // MARK: Findings
@@ -92,7 +93,8 @@ struct PlanPage {
   // MARK: The table
 
   private var table: HTML {
-    let titles = analysis.isAnalyzed ? ["Own", "Time", "Rows", "Expected", "Pages"] : ["Own cost", "Cost", "Rows"]
+    let titles =
+      analysis.isAnalyzed ? ["Own", "Time", "Rows", "Expected", "Pages"] : ["Own cost", "Cost", "Rows"]
     let rows = analysis.entries.indices.map(row)
     return """
       <div class="scroll"><table class="nodes">
@@ -122,7 +124,8 @@ struct PlanPage {
 
   private func numbers(_ entry: PlanAnalysis.Entry) -> [String] {
     guard analysis.isAnalyzed else {
-      return [entry.ownCost.rounded(), entry.node.totalCost.rounded(), entry.node.rowsEstimated].map(PlanNumbers.count)
+      return [entry.ownCost.rounded(), entry.node.totalCost.rounded(), entry.node.rowsEstimated].map(
+        PlanNumbers.count)
     }
     if entry.isNeverExecuted { return ["", "never", "", "", ""] }
     let error = entry.estimateError ?? 1

@@ -20,9 +20,12 @@ struct PlanTree {
     let lines = analysis.entries.indices.flatMap(lines)
     let titles = analysis.isAnalyzed ? ["OWN", "TIME", "ROWS", "OFF", "BUFFERS"] : ["OWN", "COST", "ROWS"]
     // A column that says nothing (no BUFFERS, no TIMING) is left out.
-    let used = titles.indices.filter { column in lines.contains { !($0.cells.isEmpty || $0.cells[column].isEmpty) } }
+    let used = titles.indices.filter { column in
+      lines.contains { !($0.cells.isEmpty || $0.cells[column].isEmpty) }
+    }
     let widths = used.map { column in
-      max(titles[column].count, lines.map { $0.cells.isEmpty ? 0 : displayWidth($0.cells[column]) }.max() ?? 0)
+      max(
+        titles[column].count, lines.map { $0.cells.isEmpty ? 0 : displayWidth($0.cells[column]) }.max() ?? 0)
     }
     func row(_ cells: [String], _ tree: String) -> String {
       let numbers = zip(used, widths).map { column, width in
@@ -55,7 +58,8 @@ struct PlanTree {
     }
     if entry.isNeverExecuted { return ["", "never", "", "", ""] }
     let error = entry.estimateError ?? 1
-    let off = error >= 2 ? "x\(PlanNumbers.factor(error))" : error <= 0.5 ? "/\(PlanNumbers.factor(error))" : ""
+    let off =
+      error >= 2 ? "x\(PlanNumbers.factor(error))" : error <= 0.5 ? "/\(PlanNumbers.factor(error))" : ""
     return [
       entry.ownTime.map(PlanNumbers.time) ?? "", entry.time.map(PlanNumbers.time) ?? "",
       entry.rows.map(PlanNumbers.count) ?? "", off,
@@ -87,7 +91,9 @@ struct PlanTree {
 func planRemarks(_ node: PlanNode, loops: Double) -> [String] {
   var remarks: [String] = []
   func count(_ key: String) -> Double { (node[detail: key].real ?? 0) * max(1, loops) }
-  for key in ["Index Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter", "One-Time Filter", "TID Cond"] {
+  for key in [
+    "Index Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter", "One-Time Filter", "TID Cond",
+  ] {
     guard let condition = node[detail: key].text else { continue }
     let removed = count("Rows Removed by \(key)")
     remarks.append("\(key): \(condition)" + (removed > 0 ? ", removed \(PlanNumbers.count(removed))" : ""))
@@ -101,7 +107,8 @@ func planRemarks(_ node: PlanNode, loops: Double) -> [String] {
   }
   if let method = node[detail: "Sort Method"].text {
     let space = PlanNumbers.kilobytes(node[detail: "Sort Space Used"].real ?? 0)
-    remarks.append("\(method), \(space) \(node[detail: "Sort Space Type"].text == "Disk" ? "on disk" : "of memory")")
+    remarks.append(
+      "\(method), \(space) \(node[detail: "Sort Space Type"].text == "Disk" ? "on disk" : "of memory")")
   }
   if let batches = node[detail: "Hash Batches"].real ?? node[detail: "HashAgg Batches"].real, batches > 1 {
     let disk = node[detail: "Disk Usage"].real.map { ", \(PlanNumbers.kilobytes($0)) on disk" } ?? ""
@@ -110,7 +117,9 @@ func planRemarks(_ node: PlanNode, loops: Double) -> [String] {
   if let fetches = node[detail: "Heap Fetches"].real, fetches > 0 {
     remarks.append("Heap Fetches: \(PlanNumbers.count(fetches))")
   }
-  if let lossy = node[detail: "Lossy Heap Blocks"].real { remarks.append("lossy pages: \(PlanNumbers.count(lossy))") }
+  if let lossy = node[detail: "Lossy Heap Blocks"].real {
+    remarks.append("lossy pages: \(PlanNumbers.count(lossy))")
+  }
   if let hits = node[detail: "Cache Hits"].real, let misses = node[detail: "Cache Misses"].real {
     remarks.append("cache: \(PlanNumbers.count(hits)) hits, \(PlanNumbers.count(misses)) misses")
   }

@@ -26,7 +26,8 @@ struct PlanView: Renderable {
             "time_ms": .optional(trigger.time), "calls": .number(trigger.calls),
           ]
         }),
-      "jit": plan.jit.map { ["functions": .integer(Int64($0.functions)), "time_ms": .optional($0.total)] } ?? .null,
+      "jit": plan.jit.map { ["functions": .integer(Int64($0.functions)), "time_ms": .optional($0.total)] }
+        ?? .null,
       "findings": .array(findings.map(\.json)),
     ]
   }
@@ -64,7 +65,8 @@ struct PlanView: Renderable {
   private func buffers(_ use: BufferUse) -> JSON {
     [
       "shared_hit": .integer(Int64(use.sharedHit)), "shared_read": .integer(Int64(use.sharedRead)),
-      "shared_dirtied": .integer(Int64(use.sharedDirtied)), "shared_written": .integer(Int64(use.sharedWritten)),
+      "shared_dirtied": .integer(Int64(use.sharedDirtied)),
+      "shared_written": .integer(Int64(use.sharedWritten)),
       "local_hit": .integer(Int64(use.localHit)), "local_read": .integer(Int64(use.localRead)),
       "temp_read": .integer(Int64(use.tempRead)), "temp_written": .integer(Int64(use.tempWritten)),
       "read_time_ms": .number(use.readTime), "write_time_ms": .number(use.writeTime),
@@ -114,7 +116,8 @@ struct PlanView: Renderable {
     for trigger in plan.triggers {
       let table = trigger.relation.map { " on \($0)" } ?? ""
       let time = trigger.time.map { "\(PlanNumbers.time($0)), " } ?? ""
-      lines.append("Trigger \(terminalSafe(trigger.name + table)): \(time)\(PlanNumbers.count(trigger.calls)) calls")
+      lines.append(
+        "Trigger \(terminalSafe(trigger.name + table)): \(time)\(PlanNumbers.count(trigger.calls)) calls")
     }
     if !plan.settings.isEmpty {
       lines.append(
@@ -140,7 +143,10 @@ struct PlanView: Renderable {
       return "Nothing stands out by the planner's estimates; --analyze tells what really happens."
     }
     let indices = analysis.entries.indices
-    guard let slowest = indices.max(by: { (analysis.entries[$0].ownTime ?? 0) < (analysis.entries[$1].ownTime ?? 0) }),
+    guard
+      let slowest = indices.max(by: {
+        (analysis.entries[$0].ownTime ?? 0) < (analysis.entries[$1].ownTime ?? 0)
+      }),
       let time = analysis.entries[slowest].ownTime, time > 0
     else { return "Nothing stands out." }
     return "Nothing stands out. Most of the time is in \(terminalSafe(analysis.entries[slowest].node.label)):"

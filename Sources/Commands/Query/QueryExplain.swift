@@ -7,7 +7,8 @@ import Workload
 struct QueryExplain: IronforgeCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain",
-    abstract: "Explain a statement, or a plan that somebody else has: where its time goes, and the root cause.",
+    abstract:
+      "Explain a statement, or a plan that somebody else has: where its time goes, and the root cause.",
     discussion: """
       Without --analyze nothing is executed. With it the statement is executed, in a read-only transaction: one that writes is
       refused, unless --rollback says that it may run and be rolled back. It waits as long as database.statement_timeout_secs
@@ -37,7 +38,9 @@ struct QueryExplain: IronforgeCommand {
   @Option(help: ArgumentHelp("A file with the statement, or -.", valueName: "file"), completion: .file())
   var file: String?
 
-  @Option(help: ArgumentHelp("A file with a plan, or -; no server is asked.", valueName: "file"), completion: .file())
+  @Option(
+    help: ArgumentHelp("A file with a plan, or -; no server is asked.", valueName: "file"),
+    completion: .file())
   var plan: String?
 
   @Flag(help: "Execute the statement, and tell what it did.")
@@ -51,7 +54,9 @@ struct QueryExplain: IronforgeCommand {
     help: ArgumentHelp("A value of $1, $2, …; once for each, in their order.", valueName: "value"))
   var parameters: [String] = []
 
-  @Option(help: ArgumentHelp("Write a page with a flame graph, which stands on its own.", valueName: "file"), completion: .file())
+  @Option(
+    help: ArgumentHelp("Write a page with a flame graph, which stands on its own.", valueName: "file"),
+    completion: .file())
   var html: String?
 
   @OptionGroup(title: "Global options") var global: GlobalOptions
@@ -61,9 +66,12 @@ struct QueryExplain: IronforgeCommand {
       throw ValidationError("Give one of: a statement, --file FILE, --plan FILE.")
     }
     if plan != nil, analyze || rollback || !parameters.isEmpty {
-      throw ValidationError("--plan reads a plan; --analyze, --rollback and --parameter belong to a statement.")
+      throw ValidationError(
+        "--plan reads a plan; --analyze, --rollback and --parameter belong to a statement.")
     }
-    if rollback, !analyze { throw ValidationError("--rollback is for --analyze; without it nothing is executed.") }
+    if rollback, !analyze {
+      throw ValidationError("--rollback is for --analyze; without it nothing is executed.")
+    }
   }
 
   func run(in context: CommandContext) throws {
@@ -88,7 +96,8 @@ struct QueryExplain: IronforgeCommand {
   }
 
   private func explain(in context: CommandContext) throws -> PlanView {
-    let text = try sql ?? file.map { try String(decoding: InputFile($0).bytes(max: 1 << 20), as: UTF8.self) } ?? ""
+    let text =
+      try sql ?? file.map { try String(decoding: InputFile($0).bytes(max: 1 << 20), as: UTF8.self) } ?? ""
     var request = StatementExplainer.Request(text)
     request.isAnalyzed = analyze
     request.mayWrite = rollback
@@ -101,7 +110,9 @@ struct QueryExplain: IronforgeCommand {
     let findings = try IndexProof(session).verified(found, of: request)
     var note: String?
     if rollback { note = "the statement was executed and rolled back" }
-    if outcome.isGeneric { note = "a plan for any values of the parameters; --parameter VALUE explains one for these" }
+    if outcome.isGeneric {
+      note = "a plan for any values of the parameters; --parameter VALUE explains one for these"
+    }
     return PlanView(analysis: analysis, findings: findings, sql: text, note: note)
   }
 }

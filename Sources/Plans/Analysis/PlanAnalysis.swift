@@ -41,7 +41,9 @@ public struct PlanAnalysis: Sendable {
     /// How many times more rows came than were expected (10), or fewer (0.1), per loop; nil where nothing can be said. Both
     /// are taken for at least one, as the planner does.
     public var estimateError: Double? {
-      guard let actual = node.actual, actual.loops > 0, !Self.uncounted.contains(node.type) else { return nil }
+      guard let actual = node.actual, actual.loops > 0, !Self.uncounted.contains(node.type) else {
+        return nil
+      }
       if node.type == "ModifyTable" { return nil }
       let error = max(1, actual.rows) / max(1, node.rowsEstimated)
       return error < 1 && mayStopEarly ? nil : error
@@ -153,7 +155,9 @@ public struct PlanAnalysis: Sendable {
 
   /// What reads a CTE, the one that took longest first: it is the one that had it computed.
   private func cteScans(of cte: Int) -> [Int] {
-    guard let parent = entries[cte].parent, let name = entries[cte].node.subplanName?.dropFirst(4) else { return [] }
+    guard let parent = entries[cte].parent, let name = entries[cte].node.subplanName?.dropFirst(4) else {
+      return []
+    }
     let own = cte..<(cte + 1 + below(cte).count)
     return below(parent).filter { index in
       let node = entries[index].node

@@ -100,7 +100,8 @@ struct ByteText {
   /// A number from 0 on, with digits only; `kB`, `ms` and the like are for the caller to take away.
   var number: Double? {
     guard !bytes.isEmpty, bytes.count <= 40,
-      bytes.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2E || $0 == 0x65 || $0 == 0x2B || $0 == 0x2D }),
+      bytes.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2E || $0 == 0x65 || $0 == 0x2B || $0 == 0x2D }
+      ),
       let first = bytes.first, (0x30...0x39).contains(first) || first == 0x2D,
       let number = Double(string), number.isFinite
     else { return nil }

@@ -33,7 +33,9 @@ struct NodeLine {
   // MARK: Numbers
 
   private static func parenthesis(_ text: ByteText, _ line: Int) throws(PlanError) -> (ByteText, ByteText) {
-    guard let (inside, rest) = text.split(at: ")") else { throw PlanError("a parenthesis is not closed", line: line) }
+    guard let (inside, rest) = text.split(at: ")") else {
+      throw PlanError("a parenthesis is not closed", line: line)
+    }
     return (inside, rest.trimmed)
   }
 
@@ -228,10 +230,13 @@ struct NodeLine {
 
   /// `Node Type` of every node of PostgreSQL 13 to 18 (`ExplainNode`).
   static let types: Set<String> = [
-    "Result", "ProjectSet", "ModifyTable", "Append", "Merge Append", "Recursive Union", "BitmapAnd", "BitmapOr",
-    "Nested Loop", "Merge Join", "Hash Join", "Seq Scan", "Sample Scan", "Gather", "Gather Merge", "Index Scan",
+    "Result", "ProjectSet", "ModifyTable", "Append", "Merge Append", "Recursive Union", "BitmapAnd",
+    "BitmapOr",
+    "Nested Loop", "Merge Join", "Hash Join", "Seq Scan", "Sample Scan", "Gather", "Gather Merge",
+    "Index Scan",
     "Index Only Scan", "Bitmap Index Scan", "Bitmap Heap Scan", "Tid Scan", "Tid Range Scan", "Subquery Scan",
-    "Function Scan", "Table Function Scan", "Values Scan", "CTE Scan", "Named Tuplestore Scan", "WorkTable Scan",
+    "Function Scan", "Table Function Scan", "Values Scan", "CTE Scan", "Named Tuplestore Scan",
+    "WorkTable Scan",
     "Foreign Scan", "Custom Scan", "Materialize", "Memoize", "Sort", "Incremental Sort", "Group", "Aggregate",
     "WindowAgg", "Unique", "SetOp", "LockRows", "Limit", "Hash",
   ]

@@ -27,7 +27,8 @@ struct PlanSource {
     var content = bytes[...]
     if content.starts(with: [0xEF, 0xBB, 0xBF]) { content = content.dropFirst(3) }
     lines = content.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated().map {
-      Line(number: $0.offset + 1, text: ByteText($0.element.last == 0x0D ? $0.element.dropLast() : $0.element))
+      Line(
+        number: $0.offset + 1, text: ByteText($0.element.last == 0x0D ? $0.element.dropLast() : $0.element))
     }
     lineCount = lines.count
     try cutOutOfLog()
@@ -69,7 +70,8 @@ struct PlanSource {
       guard let mark = line.text.range(of: "#011") else { return line }
       return Line(number: line.number, text: ByteText([0x09] + line.text.bytes[mark.upperBound...]))
     }
-    lines = Array(rest.prefix { $0.text.isEmpty || $0.text.bytes.first == 0x09 || $0.text.bytes.first == 0x20 })
+    lines = Array(
+      rest.prefix { $0.text.isEmpty || $0.text.bytes.first == 0x09 || $0.text.bytes.first == 0x20 })
   }
 
   private mutating func dropFrame() {
@@ -95,7 +97,8 @@ struct PlanSource {
 
   /// `-----`, `+-----+`, `├────┤`.
   private static func isRule(_ line: ByteText) -> Bool {
-    !line.isEmpty && line.string.unicodeScalars.allSatisfy { "-+=|─│┌┐└┘├┤┬┴┼═║╔╗╚╝╠╣".unicodeScalars.contains($0) }
+    !line.isEmpty
+      && line.string.unicodeScalars.allSatisfy { "-+=|─│┌┐└┘├┤┬┴┼═║╔╗╚╝╠╣".unicodeScalars.contains($0) }
   }
 
   /// `(12 rows)`, in any language.
@@ -132,7 +135,9 @@ struct PlanSource {
     for index in filled {
       var text = lines[index].text
       if isEachQuoted || index == first { text = text.trimmedStart.dropFirst(1) }
-      if isEachQuoted || index == last { text = text.trimmedEnd.ends(with: "\"") ? text.trimmedEnd.dropLast(1) : text }
+      if isEachQuoted || index == last {
+        text = text.trimmedEnd.ends(with: "\"") ? text.trimmedEnd.dropLast(1) : text
+      }
       lines[index].text = text.undoublingQuotes
     }
     if isEachQuoted, let head = lines.firstIndex(where: { $0.text.trimmed.string == "QUERY PLAN" }) {

@@ -59,7 +59,9 @@ struct PlanSummary {
     case ("JIT", "Functions"): add([("Functions", .number(try number(value, line)))], to: section)
     case ("JIT", "Options"):
       let options = value.pieces(between: ", ").compactMap { $0.split(at: " ") }
-      add([("Options", .object(options.map { ($0.before.string, .bool($0.after.string == "true")) }))], to: section)
+      add(
+        [("Options", .object(options.map { ($0.before.string, .bool($0.after.string == "true")) }))],
+        to: section)
     case ("JIT", "Timing"):
       guard let (_, total) = value.split(at: "Total ", last: true) else {
         throw PlanError("no total time of JIT", line: line)

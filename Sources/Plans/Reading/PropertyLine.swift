@@ -12,7 +12,8 @@ enum PropertyLine {
     case "Buffers": return try buffers(value, line)
     case "I/O Timings": return try times(value, line)
     case "WAL": return try pairs(value, prefix: "WAL ", names: wal, line)
-    case "Heap Blocks": return try pairs(value, names: ["exact": "Exact Heap Blocks", "lossy": "Lossy Heap Blocks"], line)
+    case "Heap Blocks":
+      return try pairs(value, names: ["exact": "Exact Heap Blocks", "lossy": "Lossy Heap Blocks"], line)
     case "Tuples": return try pairs(value, names: tuples, line)
     case "Memory": return try memory(value, line)
     case "Sort Method": return try sortMethod(value, line)
@@ -33,13 +34,24 @@ enum PropertyLine {
 
   /// Expressions and lists of them may look like a number.
   private static func isText(_ key: String) -> Bool {
-    ["Output", "Filter", "Function Call", "Params Evaluated", "Cache Key", "Cache Mode", "Window", "Conflict Resolution"]
-      .contains(key) || ["Cond", "Key", "Filter", "SQL", "By", "Sampling", "Indexes"].contains { key.hasSuffix($0) }
+    if key.hasPrefix("Rows Removed") { return false }
+    return isExpression(key)
+  }
+
+  private static func isExpression(_ key: String) -> Bool {
+    [
+      "Output", "Filter", "Function Call", "Params Evaluated", "Cache Key", "Cache Mode", "Window",
+      "Conflict Resolution",
+    ]
+    .contains(key)
+      || ["Cond", "Key", "Filter", "SQL", "By", "Sampling", "Indexes"].contains { key.hasSuffix($0) }
   }
 
   // MARK: name=number
 
-  private static let wal = ["records": "Records", "fpi": "FPI", "bytes": "Bytes", "buffers full": "Buffers Full"]
+  private static let wal = [
+    "records": "Records", "fpi": "FPI", "bytes": "Bytes", "buffers full": "Buffers Full",
+  ]
   private static let tuples = [
     "inserted": "Tuples Inserted", "updated": "Tuples Updated", "deleted": "Tuples Deleted",
     "skipped": "Tuples Skipped",
@@ -70,7 +82,9 @@ enum PropertyLine {
       }
       members.append((prefix + key, .number(try number(digits, line))))
     }
-    guard waiting.isEmpty else { throw PlanError("\"\(value.string.prefix(40))\" is not complete", line: line) }
+    guard waiting.isEmpty else {
+      throw PlanError("\"\(value.string.prefix(40))\" is not complete", line: line)
+    }
     return members
   }
 
@@ -154,7 +168,8 @@ enum PropertyLine {
       throw PlanError("\"\(space.string.prefix(40))\" is not what EXPLAIN prints", line: line)
     }
     return [
-      ("Sort Method", .string(method.string)), ("Sort Space Used", .number(try number(size.dropLast(2), line))),
+      ("Sort Method", .string(method.string)),
+      ("Sort Space Used", .number(try number(size.dropLast(2), line))),
       ("Sort Space Type", .string(kind.string)),
     ]
   }

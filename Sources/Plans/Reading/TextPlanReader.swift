@@ -81,7 +81,9 @@ struct TextPlanReader {
     try readBelowNode(text, column, line)
   }
 
-  private mutating func readBeforeRoot(_ line: PlanSource.Line, _ column: Int, _ text: ByteText) throws(PlanError) {
+  private mutating func readBeforeRoot(_ line: PlanSource.Line, _ column: Int, _ text: ByteText)
+    throws(PlanError)
+  {
     let node = try? NodeLine(text, line: line.number)
     if node?.isCertain != true || text.starts(with: "Query Text:") {
       if let query = text.after("Query Text:") {
@@ -164,7 +166,8 @@ struct TextPlanReader {
       drafts[owner.node].targets.append(.object(NodeLine.relation(target.object, nameKey: "Relation Name")))
       return
     }
-    if let rest = text.after("Worker "), let (digits, more) = rest.split(at: ":"), let number = digits.number {
+    if let rest = text.after("Worker "), let (digits, more) = rest.split(at: ":"), let number = digits.number
+    {
       drafts[owner.node].workers.append((number: Int(min(number, 1e6)), members: []))
       worker = (owner.node, column)
       let first = more.trimmed
@@ -194,12 +197,14 @@ struct TextPlanReader {
     last = .worker(node)
   }
 
-  private func property(_ text: ByteText, of node: Int, _ line: PlanSource.Line) throws(PlanError) -> Members {
+  private func property(_ text: ByteText, of node: Int, _ line: PlanSource.Line) throws(PlanError) -> Members
+  {
     let pair = text.split(at: ": ") ?? (text.ends(with: ":") ? (text.dropLast(1), ByteText("")) : nil)
     guard let (key, value) = pair, key.bytes.count <= 60, let first = key.bytes.first,
       (0x41...0x5A).contains(first)
     else {
-      throw PlanError("\"\(text.string.prefix(60))\" is neither a node nor a property of one", line: line.number)
+      throw PlanError(
+        "\"\(text.string.prefix(60))\" is neither a node nor a property of one", line: line.number)
     }
     return try PropertyLine.members(
       key.string, value.trimmed, isAggregate: type(node) == "Aggregate", line: line.number)

@@ -65,25 +65,33 @@ extension PlanReview {
     let table = node.relation.map { name in node.schema.map { "\($0).\(name)" } ?? name }
     let conditions = ["Index Cond", "Filter", "Recheck Cond"].compactMap { node.text($0) }
     switch node.type {
-    case "Function Scan": return "Tell the planner how many rows the function returns: ALTER FUNCTION … ROWS n."
+    case "Function Scan":
+      return "Tell the planner how many rows the function returns: ALTER FUNCTION … ROWS n."
     case "CTE Scan", "WorkTable Scan", "Subquery Scan":
-      return "The planner knows nothing of the rows inside; write the CTE as NOT MATERIALIZED, or put it into a temporary"
+      return
+        "The planner knows nothing of the rows inside; write the CTE as NOT MATERIALIZED, or put it into a temporary"
         + " table and ANALYZE that."
     case "Foreign Scan": return "ANALYZE the foreign table, or set use_remote_estimate for its server."
     case "Aggregate", "Group", "Unique", "SetOp":
       let key = node.text("Group Key") ?? "the grouped columns"
-      return "Groups over several columns need statistics of their own: CREATE STATISTICS … (ndistinct) ON the columns of"
+      return
+        "Groups over several columns need statistics of their own: CREATE STATISTICS … (ndistinct) ON the columns of"
         + " \(key) FROM the table; ANALYZE."
     case _ where node.type.contains("Join") || node.type == "Nested Loop":
-      return "The planner takes the conditions on both sides for independent. ANALYZE both tables; if that does not help, join"
+      return
+        "The planner takes the conditions on both sides for independent. ANALYZE both tables; if that does not help, join"
         + " in a subquery first what filters most, or keep the common column in both tables."
     default:
       guard let table else { return "ANALYZE the tables below it." }
-      if conditions.count > 1 && node.type != "Bitmap Heap Scan" || conditions.contains(where: { $0.contains(" AND ") }) {
-        return "Run ANALYZE \(table). If its columns depend on each other: CREATE STATISTICS … (dependencies, mcv) ON the columns"
+      if conditions.count > 1 && node.type != "Bitmap Heap Scan"
+        || conditions.contains(where: { $0.contains(" AND ") })
+      {
+        return
+          "Run ANALYZE \(table). If its columns depend on each other: CREATE STATISTICS … (dependencies, mcv) ON the columns"
           + " of \(conditions.first ?? "the condition") FROM \(table), then ANALYZE \(table)."
       }
-      return "Run ANALYZE \(table). If the estimate stays wrong, raise the column's statistics target (ALTER TABLE … ALTER COLUMN"
+      return
+        "Run ANALYZE \(table). If the estimate stays wrong, raise the column's statistics target (ALTER TABLE … ALTER COLUMN"
         + " … SET STATISTICS 1000), or, for an expression, CREATE STATISTICS ON (the expression) FROM \(table)."
     }
   }
@@ -96,7 +104,8 @@ extension PlanReview {
     guard let reason = context.staleTables[name] else { return [] }
     return [
       PlanFinding(
-        .staleStatistics, entry: index, node: label(index), message: "The statistics of \(name) are too old: \(reason).",
+        .staleStatistics, entry: index, node: label(index),
+        message: "The statistics of \(name) are too old: \(reason).",
         nextStep: "ANALYZE \(name); then explain again.", weight: weight)
     ]
   }

@@ -51,7 +51,8 @@ public struct PlanFinding: Sendable {
   /// As SPEC section 9 has it.
   public var json: JSON {
     [
-      "code": .string(code.rawValue), "node": .string(node), "node_id": entry.map { .integer(Int64($0)) } ?? .null,
+      "code": .string(code.rawValue), "node": .string(node),
+      "node_id": entry.map { .integer(Int64($0)) } ?? .null,
       "message": .string(message), "next_step": .string(nextStep), "root_cause": .bool(isRootCause),
     ]
   }
@@ -67,7 +68,9 @@ public struct IndexWish: Sendable, Equatable {
   /// What the rows are sorted by afterwards, as SQL; empty for nothing.
   public var order: String
 
-  public init(schema: String? = nil, relation: String, alias: String?, conditions: [String], order: String = "") {
+  public init(
+    schema: String? = nil, relation: String, alias: String?, conditions: [String], order: String = ""
+  ) {
     self.schema = schema
     self.relation = relation
     self.alias = alias

@@ -20,7 +20,8 @@ public enum PlanNumbers {
     if milliseconds < 59_950 { return scaled(milliseconds / 1000) + " s" }
     if milliseconds < 3_600_000 * 1000 {
       let seconds = Int(milliseconds / 1000)
-      return seconds < 3600 ? "\(seconds / 60) min \(seconds % 60) s" : "\(seconds / 3600) h \(seconds % 3600 / 60) min"
+      return seconds < 3600
+        ? "\(seconds / 60) min \(seconds % 60) s" : "\(seconds / 3600) h \(seconds % 3600 / 60) min"
     }
     return ">1000 h"
   }
@@ -31,7 +32,8 @@ public enum PlanNumbers {
   public static func kilobytes(_ value: Double) -> String {
     guard value.isFinite else { return "?" }
     if value < 1000 { return fixed(value, 0) + " kB" }
-    for (unit, size) in [("MB", 1024.0), ("GB", 1_048_576.0), ("TB", 1_073_741_824.0)] where value < size * 1000 {
+    for (unit, size) in [("MB", 1024.0), ("GB", 1_048_576.0), ("TB", 1_073_741_824.0)]
+    where value < size * 1000 {
       return scaled(value / size) + " " + unit
     }
     return ">1000 TB"

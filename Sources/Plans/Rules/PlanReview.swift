@@ -17,8 +17,10 @@ public struct PlanReview: Sendable {
   let context: PlanContext
   let limits: PlanThresholds
 
-  public init(_ analysis: PlanAnalysis, context: PlanContext = PlanContext(), thresholds: PlanThresholds = PlanThresholds())
-  {
+  public init(
+    _ analysis: PlanAnalysis, context: PlanContext = PlanContext(),
+    thresholds: PlanThresholds = PlanThresholds()
+  ) {
     self.analysis = analysis
     self.context = context
     limits = thresholds
@@ -28,7 +30,8 @@ public struct PlanReview: Sendable {
   public func findings() -> [PlanFinding] {
     let found: [PlanFinding]
     if analysis.isAnalyzed {
-      guard max(analysis.totalTime ?? .infinity, analysis.plan.planningTime ?? 0) >= limits.statementTime else { return [] }
+      guard max(analysis.totalTime ?? .infinity, analysis.plan.planningTime ?? 0) >= limits.statementTime
+      else { return [] }
       let symptoms = scans() + joins() + spills() + statementWide()
       found = rank(symptoms + estimates(symptoms))
     } else {
@@ -66,20 +69,26 @@ public struct PlanReview: Sendable {
       return !others.isEmpty && !others.contains { explains(entry, $0) }
     case .staleStatistics: return false
     default:
-      if all.contains(where: { $0.code == .estimateWrong && $0.entry.map { explains($0, finding) } ?? false }) {
+      if all.contains(where: { $0.code == .estimateWrong && $0.entry.map { explains($0, finding) } ?? false })
+      {
         return true
       }
-      guard [.nestedLoop, .joinDiscards, .subplanPerRow].contains(finding.code), let entry = finding.entry else {
+      guard [.nestedLoop, .joinDiscards, .subplanPerRow].contains(finding.code), let entry = finding.entry
+      else {
         return false
       }
       let below = Set(analysis.below(entry))
-      return all.contains { [.scanDiscards, .joinDiscards].contains($0.code) && $0.entry.map(below.contains) ?? false }
+      return all.contains {
+        [.scanDiscards, .joinDiscards].contains($0.code) && $0.entry.map(below.contains) ?? false
+      }
     }
   }
 
   /// Whether a wrong estimate made the planner choose what a finding is about.
   private func explains(_ origin: Int, _ finding: PlanFinding) -> Bool {
-    guard let entry = finding.entry, let error = analysis.entries[origin].estimateError, error > 1 else { return false }
+    guard let entry = finding.entry, let error = analysis.entries[origin].estimateError, error > 1 else {
+      return false
+    }
     switch finding.code {
     // Few rows were expected from the outer side.
     case .nestedLoop, .joinDiscards: return outer(of: entry).contains(origin)
@@ -98,10 +107,14 @@ public struct PlanReview: Sendable {
 
   /// The nested loop on whose inner side a node was run many times.
   private func loop(running entry: Int) -> Int? {
-    guard let loops = analysis.entries[entry].node.actual?.loops, loops >= limits.discardRatio else { return nil }
+    guard let loops = analysis.entries[entry].node.actual?.loops, loops >= limits.discardRatio else {
+      return nil
+    }
     var place = entry
     while let above = analysis.entries[place].parent {
-      if analysis.entries[above].node.type == "Nested Loop", analysis.entries[place].node.relationship == "Inner" {
+      if analysis.entries[above].node.type == "Nested Loop",
+        analysis.entries[place].node.relationship == "Inner"
+      {
         return above
       }
       place = above

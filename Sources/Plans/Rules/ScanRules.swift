@@ -1,14 +1,16 @@
 /// Scans that read much for little, and joins that do.
 extension PlanReview {
   static let scans: Set<String> = [
-    "Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Foreign Scan", "CTE Scan", "Sample Scan",
+    "Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Foreign Scan", "CTE Scan",
+    "Sample Scan",
     "Tid Range Scan",
   ]
 
   func scans() -> [PlanFinding] {
     analysis.entries.indices.compactMap { index in
       discards(index) ?? longSeqScan(index)
-    } + analysis.entries.indices.compactMap { heapFetches($0) } + analysis.entries.indices.compactMap { lossy($0) }
+    } + analysis.entries.indices.compactMap { heapFetches($0) }
+      + analysis.entries.indices.compactMap { lossy($0) }
   }
 
   private func discards(_ index: Int) -> PlanFinding? {
@@ -36,9 +38,11 @@ extension PlanReview {
     else { return nil }
     return PlanFinding(
       .seqScan, entry: index, node: entry.node.label,
-      message: "It reads the whole table\(timeText(time)) and keeps \(PlanNumbers.count(entry.rows ?? 0)) rows:"
+      message:
+        "It reads the whole table\(timeText(time)) and keeps \(PlanNumbers.count(entry.rows ?? 0)) rows:"
         + " no index would read less.",
-      nextStep: "Ask for fewer rows or columns, keep the result (a summary table, a materialized view), or partition the"
+      nextStep:
+        "Ask for fewer rows or columns, keep the result (a summary table, a materialized view), or partition the"
         + " table so that parts of it are left out.", weight: time)
   }
 
@@ -56,20 +60,25 @@ extension PlanReview {
         .seqScan, entry: index, node: entry.node.label,
         message: "It reads the whole table, \(PlanNumbers.share(entry.ownCost / total)) of the cost, for"
           + " \(PlanNumbers.count(entry.node.rowsEstimated)) rows that are expected to fulfil \(filter).",
-        nextStep: "Make an index on the columns of \(filter), if few rows fulfil it.", weight: entry.ownCost, wish: wish)
+        nextStep: "Make an index on the columns of \(filter), if few rows fulfil it.", weight: entry.ownCost,
+        wish: wish)
     }
   }
 
   private func heapFetches(_ index: Int) -> PlanFinding? {
     let entry = analysis.entries[index]
-    guard entry.node.type == "Index Only Scan", let rows = entry.rows, let relation = entry.node.relation else {
+    guard entry.node.type == "Index Only Scan", let rows = entry.rows, let relation = entry.node.relation
+    else {
       return nil
     }
     let fetches = entry.node.real("Heap Fetches")
-    guard fetches >= limits.heapFetches, fetches >= limits.heapFetchShare * rows, matters(index) else { return nil }
+    guard fetches >= limits.heapFetches, fetches >= limits.heapFetchShare * rows, matters(index) else {
+      return nil
+    }
     return PlanFinding(
       .heapFetches, entry: index, node: entry.node.label,
-      message: "An index-only scan that went to the table for \(PlanNumbers.count(fetches)) of \(PlanNumbers.count(rows)) rows"
+      message:
+        "An index-only scan that went to the table for \(PlanNumbers.count(fetches)) of \(PlanNumbers.count(rows)) rows"
         + "\(timeText(entry.ownTime)), because VACUUM has not marked their pages as visible to all.",
       nextStep: "VACUUM \(relation); let autovacuum come sooner (autovacuum_vacuum_scale_factor,"
         + " autovacuum_vacuum_insert_scale_factor of the table).", weight: ownTime(index))
@@ -83,7 +92,8 @@ extension PlanReview {
     let removed = entry.node.real("Rows Removed by Index Recheck") * (entry.node.actual?.loops ?? 1)
     return PlanFinding(
       .lossyBitmap, entry: index, node: entry.node.label,
-      message: "The bitmap did not fit into work_mem: of \(PlanNumbers.count(lossy)) pages it knew no rows, and"
+      message:
+        "The bitmap did not fit into work_mem: of \(PlanNumbers.count(lossy)) pages it knew no rows, and"
         + " \(PlanNumbers.count(removed)) rows were read and thrown away\(timeText(entry.ownTime)).",
       // tidbitmap.c: an entry of 48 bytes a page and two pointers, in a table that grows by doubling.
       nextStep: workMemory(kilobytes: (lossy + exact) * 128 / 1024), weight: ownTime(index))
@@ -106,7 +116,8 @@ extension PlanReview {
 
   private func joinDiscards(_ index: Int) -> [PlanFinding] {
     let entry = analysis.entries[index]
-    guard let actual = entry.node.actual, let rows = entry.rows, let filter = entry.node.text("Join Filter") else {
+    guard let actual = entry.node.actual, let rows = entry.rows, let filter = entry.node.text("Join Filter")
+    else {
       return []
     }
     let removed = entry.node.real("Rows Removed by Join Filter") * actual.loops
@@ -120,9 +131,11 @@ extension PlanReview {
     return [
       PlanFinding(
         .joinDiscards, entry: index, node: entry.node.label,
-        message: "It compares \(PlanNumbers.count(removed + rows)) pairs of rows to find \(PlanNumbers.count(rows))"
+        message:
+          "It compares \(PlanNumbers.count(removed + rows)) pairs of rows to find \(PlanNumbers.count(rows))"
           + "\(timeText(entry.time)): \(filter).",
-        nextStep: "Make an index on the inner table's columns of \(filter), or join by equality, so that a hash join is possible.",
+        nextStep:
+          "Make an index on the inner table's columns of \(filter), or join by equality, so that a hash join is possible.",
         weight: entry.time ?? 0, wish: scan.flatMap { wish(for: $0, conditions: [filter]) })
     ]
   }
@@ -136,7 +149,8 @@ extension PlanReview {
       PlanFinding(
         .nestedLoop, entry: index, node: label(index),
         message: "Its inner side, \(label(inner)), is run \(PlanNumbers.count(loops)) times\(share).",
-        nextStep: "If the outer rows are really that many, a hash join reads the inner side once: compare with SET LOCAL"
+        nextStep:
+          "If the outer rows are really that many, a hash join reads the inner side once: compare with SET LOCAL"
           + " enable_nestloop = off. Where that is faster, check work_mem, random_page_cost and effective_cache_size.",
         weight: analysis.entries[inner].time ?? 0)
     ]
@@ -148,9 +162,12 @@ extension PlanReview {
     else { return [] }
     return [
       PlanFinding(
-        .subplanPerRow, entry: index, node: "\(analysis.entries[index].node.subplanName ?? "SubPlan"): \(label(index))",
-        message: "A subquery is run once a row, \(PlanNumbers.count(loops)) times\(timeText(analysis.entries[index].time)).",
-        nextStep: "Write it as a join (a grouped subquery, or LATERAL), so that it is run once, or give it an index for one row.",
+        .subplanPerRow, entry: index,
+        node: "\(analysis.entries[index].node.subplanName ?? "SubPlan"): \(label(index))",
+        message:
+          "A subquery is run once a row, \(PlanNumbers.count(loops)) times\(timeText(analysis.entries[index].time)).",
+        nextStep:
+          "Write it as a join (a grouped subquery, or LATERAL), so that it is run once, or give it an index for one row.",
         weight: analysis.entries[index].time ?? 0)
     ]
   }
@@ -159,7 +176,8 @@ extension PlanReview {
 
   private func wish(for index: Int, conditions: [String?]) -> IndexWish? {
     let node = analysis.entries[index].node
-    guard let relation = node.relation, ["Seq Scan", "Index Scan", "Bitmap Heap Scan", "Index Only Scan"].contains(node.type)
+    guard let relation = node.relation,
+      ["Seq Scan", "Index Scan", "Bitmap Heap Scan", "Index Only Scan"].contains(node.type)
     else { return nil }
     return IndexWish(
       schema: node.schema, relation: relation, alias: node.alias, conditions: conditions.compactMap { $0 },

@@ -12,9 +12,12 @@ extension PlanReview {
     guard megabytes <= 4096 else {
       return "It would need more than 4 GB of work_mem: have fewer or narrower rows reach it."
     }
-    let steps = [1.0, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096]
+    let steps = [
+      1.0, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096,
+    ]
     let size = steps.first { $0 >= megabytes } ?? megabytes
-    return "SET LOCAL work_mem = '\(PlanNumbers.fixed(size, 0))MB' for this statement (by estimate), or have fewer rows"
+    return
+      "SET LOCAL work_mem = '\(PlanNumbers.fixed(size, 0))MB' for this statement (by estimate), or have fewer rows"
       + " or columns reach it."
   }
 
@@ -27,13 +30,16 @@ extension PlanReview {
     guard !onDisk.isEmpty, matters(index), let actual = entry.node.actual else { return nil }
     let sizes = onDisk.map { space in space.first { $0.key == "Sort Space Used" }?.value.real ?? 0 }
     // tuplesort.c: 24 bytes in an array that doubles, and the row with its header; the file has the row alone.
-    let need = max(actual.rows * (entry.node.width > 0 ? Double(entry.node.width) + 96 : 96) / 1024, (sizes.max() ?? 0) * 2)
+    let need = max(
+      actual.rows * (entry.node.width > 0 ? Double(entry.node.width) + 96 : 96) / 1024, (sizes.max() ?? 0) * 2
+    )
     let written = sizes.reduce(0, +)
     return PlanFinding(
       .sortSpills, entry: index, node: entry.node.label,
       message: "The sort does not fit into work_mem and writes \(PlanNumbers.kilobytes(written)) to disk"
         + "\(timeText(entry.ownTime)).",
-      nextStep: workMemory(kilobytes: need) + " An index in this order needs no sort.", weight: ownTime(index))
+      nextStep: workMemory(kilobytes: need) + " An index in this order needs no sort.", weight: ownTime(index)
+    )
   }
 
   /// From PostgreSQL 15 on a hash may take twice `work_mem`; where the version is not known nothing is counted on.
@@ -52,7 +58,8 @@ extension PlanReview {
     let written = entry.ownBuffers.tempWritten + pages.tempWritten
     return PlanFinding(
       .hashSpills, entry: index, node: entry.node.label,
-      message: "The hash table does not fit into memory: it is cut into \(PlanNumbers.count(batches)) batches,"
+      message:
+        "The hash table does not fit into memory: it is cut into \(PlanNumbers.count(batches)) batches,"
         + " and \(PlanNumbers.pages(written)) are written to disk"
         + "\(timeText((entry.ownTime ?? 0) + (entry.parent.flatMap { analysis.entries[$0].ownTime } ?? 0))).",
       nextStep: workMemory(kilobytes: need), weight: entry.parent.map(ownTime) ?? ownTime(index))
@@ -61,9 +68,12 @@ extension PlanReview {
   private func groupSpill(_ index: Int) -> PlanFinding? {
     let entry = analysis.entries[index]
     let disk = entry.node.real("Disk Usage")
-    guard entry.node.type == "Aggregate", disk > 0, matters(index), let actual = entry.node.actual else { return nil }
+    guard entry.node.type == "Aggregate", disk > 0, matters(index), let actual = entry.node.actual else {
+      return nil
+    }
     // nodeAgg.c: a row of the table, its header and one state for each aggregate.
-    let need = max(actual.rows * Double(entry.node.width + 160) / 1024, entry.node.real("Peak Memory Usage") * 2)
+    let need = max(
+      actual.rows * Double(entry.node.width + 160) / 1024, entry.node.real("Peak Memory Usage") * 2)
     return PlanFinding(
       .hashSpills, entry: index, node: entry.node.label,
       message: "The groups do not fit into memory: \(PlanNumbers.kilobytes(disk)) are written to disk"
@@ -81,7 +91,9 @@ extension PlanReview {
   private func triggers() -> [PlanFinding] {
     guard let total = analysis.totalTime, total > 0 else { return [] }
     return analysis.plan.triggers.compactMap { trigger in
-      guard let time = trigger.time, time >= limits.triggerShare * total, time >= limits.statementTime else { return nil }
+      guard let time = trigger.time, time >= limits.triggerShare * total, time >= limits.statementTime else {
+        return nil
+      }
       let table = trigger.relation.map { " on \($0)" } ?? ""
       let calls = "\(PlanNumbers.count(trigger.calls)) calls\(timeText(time))"
       return PlanFinding(
@@ -101,7 +113,8 @@ extension PlanReview {
     else { return nil }
     return PlanFinding(
       .jitSlow, node: "JIT",
-      message: "Compiling \(analysis.plan.jit?.functions ?? 0) functions takes longer than it can win\(timeText(min(time, total))).",
+      message:
+        "Compiling \(analysis.plan.jit?.functions ?? 0) functions takes longer than it can win\(timeText(min(time, total))).",
       nextStep: "SET jit = off for this statement, or raise jit_above_cost over its cost of"
         + " \(PlanNumbers.count(analysis.entries[0].node.totalCost)).", weight: time)
   }
@@ -112,8 +125,10 @@ extension PlanReview {
     else { return nil }
     return PlanFinding(
       .planningSlow, node: "Planning",
-      message: "Planning takes \(PlanNumbers.time(time)), longer than the execution (\(PlanNumbers.time(execution))).",
-      nextStep: "Prepare the statement once and run it often; join fewer tables, touch fewer partitions. A first plan on a new"
+      message:
+        "Planning takes \(PlanNumbers.time(time)), longer than the execution (\(PlanNumbers.time(execution))).",
+      nextStep:
+        "Prepare the statement once and run it often; join fewer tables, touch fewer partitions. A first plan on a new"
         + " connection also fills the catalog's caches: explain twice.", weight: time)
   }
 
@@ -126,8 +141,10 @@ extension PlanReview {
     let pages = analysis.entries[0].node.buffers.pagesRead
     return PlanFinding(
       .readsFromDisk, node: label(0),
-      message: "Most of the time is waiting for \(PlanNumbers.pages(pages)) from disk\(timeText(time / processes)).",
-      nextStep: "Explain again: when it is fast now, the cache was cold. If not, read fewer pages, or give the server more"
+      message:
+        "Most of the time is waiting for \(PlanNumbers.pages(pages)) from disk\(timeText(time / processes)).",
+      nextStep:
+        "Explain again: when it is fast now, the cache was cold. If not, read fewer pages, or give the server more"
         + " memory (shared_buffers).", weight: time / processes)
   }
 
@@ -139,7 +156,8 @@ extension PlanReview {
     else { return nil }
     return PlanFinding(
       .workersMissing, entry: index, node: entry.node.label,
-      message: "Of \(PlanNumbers.count(planned)) workers that were planned \(PlanNumbers.count(launched)) could be started.",
+      message:
+        "Of \(PlanNumbers.count(planned)) workers that were planned \(PlanNumbers.count(launched)) could be started.",
       nextStep: "Other statements had them: raise max_parallel_workers (and max_worker_processes), or lower"
         + " max_parallel_workers_per_gather.", weight: entry.time ?? 0)
   }

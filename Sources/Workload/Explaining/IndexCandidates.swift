@@ -18,7 +18,8 @@ public struct IndexCandidates: Sendable {
     var lists: [[String]] = []
     let equal = Array(found.equal.prefix(Self.columnsMax))
     func add(_ columns: [String]) {
-      guard !columns.isEmpty, columns.count <= Self.columnsMax, !lists.contains(columns), lists.count < 6 else { return }
+      guard !columns.isEmpty, columns.count <= Self.columnsMax, !lists.contains(columns), lists.count < 6
+      else { return }
       lists.append(columns)
     }
     if !order.isEmpty { add(equal + order) }
@@ -26,7 +27,8 @@ public struct IndexCandidates: Sendable {
     add(equal)
     if !equal.isEmpty { equal.forEach { add([$0]) } }
     found.range.forEach { add([$0]) }
-    let table = (wish.schema.map { [$0, wish.relation] } ?? [wish.relation]).map(Self.quoted).joined(separator: ".")
+    let table = (wish.schema.map { [$0, wish.relation] } ?? [wish.relation]).map(Self.quoted).joined(
+      separator: ".")
     ddl = lists.map { "CREATE INDEX CONCURRENTLY ON \(table) (\($0.joined(separator: ", ")))" }
   }
 
@@ -35,13 +37,17 @@ public struct IndexCandidates: Sendable {
     let isPlain =
       name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F }
       && name.utf8.first.map { !(0x30...0x39).contains($0) } ?? false
-    if isPlain, let tree = try? SQLSyntax.parse("create index on t (\(name))"), tree.count == 1 { return name }
+    if isPlain, let tree = try? SQLSyntax.parse("create index on t (\(name))"), tree.count == 1 {
+      return name
+    }
     return "\"" + name.replacing("\"", with: "\"\"") + "\""
   }
 
   /// Empty where a part of it is no column of the table.
   private static func order(_ text: String, _ alias: String) -> [String] {
-    guard !text.isEmpty, let statement = try? SQLSyntax.parse("select 1 from t order by \(text)").first else { return [] }
+    guard !text.isEmpty, let statement = try? SQLSyntax.parse("select 1 from t order by \(text)").first else {
+      return []
+    }
     var columns: [String] = []
     for item in statement.tree["SelectStmt"]["sortClause"].elements {
       let sort = item["SortBy"]
@@ -50,7 +56,8 @@ public struct IndexCandidates: Sendable {
       let nulls = sort["sortby_nulls"].text ?? ""
       columns.append(
         column + (isDescending ? " DESC" : "")
-          + (nulls == "SORTBY_NULLS_FIRST" ? " NULLS FIRST" : nulls == "SORTBY_NULLS_LAST" ? " NULLS LAST" : ""))
+          + (nulls == "SORTBY_NULLS_FIRST"
+            ? " NULLS FIRST" : nulls == "SORTBY_NULLS_LAST" ? " NULLS LAST" : ""))
     }
     return columns
   }
@@ -86,10 +93,14 @@ private struct Columns {
     case "BoolExpr":
       let parts = body["args"].elements
       if body["boolop"].text == "AND_EXPR" { for part in parts { read(part, depth: depth + 1) } }
-      if body["boolop"].text == "NOT_EXPR", let column = parts.first.flatMap({ Self.column($0, alias) }) { add(column, &equal) }
+      if body["boolop"].text == "NOT_EXPR", let column = parts.first.flatMap({ Self.column($0, alias) }) {
+        add(column, &equal)
+      }
     case "A_Expr": readComparison(body)
     case "NullTest":
-      if body["nulltesttype"].text == "IS_NULL", let column = Self.column(body["arg"], alias) { add(column, &equal) }
+      if body["nulltesttype"].text == "IS_NULL", let column = Self.column(body["arg"], alias) {
+        add(column, &equal)
+      }
     case "ColumnRef": if let column = Self.column(node, alias) { add(column, &equal) }
     default: break
     }
@@ -118,7 +129,9 @@ private struct Columns {
   static func column(_ node: JSON, _ alias: String) -> String? {
     var node = node
     if case .object = node["TypeCast"] { node = node["TypeCast"]["arg"] }
-    let fields = node["ColumnRef"]["fields"].elements.map { $0["String"]["sval"].text ?? $0["String"]["str"].text }
+    let fields = node["ColumnRef"]["fields"].elements.map {
+      $0["String"]["sval"].text ?? $0["String"]["str"].text
+    }
     guard let name = fields.last, let name else { return nil }
     if fields.count == 1 { return IndexCandidates.quoted(name) }
     return fields.count == 2 && fields[0] == alias ? IndexCandidates.quoted(name) : nil

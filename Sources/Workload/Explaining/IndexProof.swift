@@ -30,18 +30,20 @@ public struct IndexProof {
   /// help: reading the table is right then.
   ///
   /// - Throws: `PostgresError`, `PlanError`. Hypothetical indexes stay in the session only where it is of no use any more.
-  public func verified(_ findings: [PlanFinding], of request: StatementExplainer.Request) throws -> [PlanFinding] {
+  public func verified(_ findings: [PlanFinding], of request: StatementExplainer.Request) throws
+    -> [PlanFinding]
+  {
     guard findings.contains(where: { $0.wish != nil }) else { return findings }
     let session = explainer.session
     guard let row = try session.query(Self.extensionSchema()).first else {
       return Self.unverified(findings, because: "HypoPG is not installed in this database")
     }
-    let types = try explainer.types(of: request)
+    let way = try explainer.way(for: request)
     let schema = try session.quoted(identifier: try row.decode(0))
     // One transaction: behind a pooler the next one may run on another connection.
     _ = try session.pipeline(session.beginning(.snapshot))
     defer { session.rollback() }
-    let trial = Trial(explainer: explainer, request: request, types: types, schema: schema)
+    let trial = Trial(explainer: explainer, request: request, way: way, schema: schema)
     let before = try trial.cost()
     var proven: [PlanFinding] = []
     for (place, finding) in findings.enumerated() {
@@ -67,7 +69,8 @@ public struct IndexProof {
     }
     guard let best, best.cost <= Self.gain * before else {
       if finding.code == .seqScan { return nil }
-      finding.nextStep = "No index on the columns of its conditions would be used, says the planner (HypoPG); filter by something"
+      finding.nextStep =
+        "No index on the columns of its conditions would be used, says the planner (HypoPG); filter by something"
         + " more selective, or read fewer rows before it."
       return finding
     }
@@ -81,16 +84,15 @@ public struct IndexProof {
   private struct Trial {
     let explainer: StatementExplainer
     let request: StatementExplainer.Request
-    let types: [UInt32]
+    let way: StatementExplainer.Way
     /// HypoPG's, quoted.
     let schema: String
 
     func cost() throws -> Double {
-      let isGeneric = !types.isEmpty && request.parameters.isEmpty
-      let plan =
-        try isGeneric
-        ? StatementPlanner(explainer.session).plan(request.sql) : explainer.run(request, types, analyzed: false)
-      return plan.root.totalCost
+      switch way {
+      case .exact(let types): try explainer.run(request, types, analyzed: false).root.totalCost
+      case .generic(let statement): try statement.cost()
+      }
     }
 
     /// Nil where PostgreSQL would not make such an index.

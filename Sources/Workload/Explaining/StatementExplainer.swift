@@ -35,24 +35,51 @@ public struct StatementExplainer {
   /// - Throws: `SQLSyntaxError` and `StatementRefusal` for what is wrong with the statement, `PostgresError`, `PlanError`.
   public func explain(_ request: Request) throws -> Outcome {
     try StatementRefusal.requireOneStatement(request.sql)
-    let types = try described(request.sql)
+    switch try way(for: request) {
+    case .generic(let statement):
+      if request.isAnalyzed { throw StatementRefusal.parametersMissing(statement.parameterCount) }
+      let plan = try statement.plan()
+      return Outcome(plan: plan, context: try context(of: plan), isGeneric: true)
+    case .exact(let types):
+      let plan = try plan(request, types, analyzed: request.isAnalyzed)
+      return Outcome(plan: plan, context: try context(of: plan), isGeneric: false)
+    }
+  }
+
+  /// How a statement can be planned.
+  enum Way {
+    /// As it is, with values of these types.
+    case exact([UInt32])
+    /// Without values of its parameters.
+    case generic(PlannableStatement)
+  }
+
+  /// Parameters may stand where no value can (`date $1`, from pg_stat_statements): the planner of generic plans knows what to do.
+  func way(for request: Request) throws -> Way {
+    let types: [UInt32]
+    do throws(PostgresError) {
+      types = try session.describe(request.sql).parameters
+    } catch {
+      let mapped = StatementRefusal.mapped(error, sql: request.sql, prefix: 0)
+      guard request.parameters.isEmpty, request.sql.utf8.contains(UInt8(ascii: "$")), case .server = error
+      else {
+        throw mapped
+      }
+      do {
+        let statement = try StatementPlanner(session).prepare(request.sql)
+        if statement.parameterCount > 0 { return .generic(statement) }
+      } catch let failure as PostgresError where failure.endsSession {
+        throw failure
+      } catch {
+        // What the server said of the text as it stands is the better message.
+      }
+      throw mapped
+    }
     guard request.parameters.isEmpty || request.parameters.count == types.count else {
       throw StatementRefusal.parameterCount(given: request.parameters.count, wanted: types.count)
     }
-    let isGeneric = !types.isEmpty && request.parameters.isEmpty
-    if isGeneric, request.isAnalyzed { throw StatementRefusal.parametersMissing(types.count) }
-    let plan =
-      isGeneric ? try StatementPlanner(session).plan(request.sql) : try plan(request, types, analyzed: request.isAnalyzed)
-    return Outcome(plan: plan, context: try context(of: plan), isGeneric: isGeneric)
-  }
-
-  /// The types of its parameters.
-  private func described(_ sql: String) throws -> [UInt32] {
-    do throws(PostgresError) {
-      return try session.describe(sql).parameters
-    } catch {
-      throw StatementRefusal.mapped(error, sql: sql, prefix: 0)
-    }
+    if types.isEmpty || !request.parameters.isEmpty { return .exact(types) }
+    return .generic(try StatementPlanner(session).prepare(request.sql))
   }
 
   private func plan(_ request: Request, _ types: [UInt32], analyzed: Bool) throws -> Plan {
@@ -81,15 +108,14 @@ public struct StatementExplainer {
     return try Plan(parsingJSON: try row.withBytes(0) { $0.map(Array.init) ?? [] })
   }
 
-  /// The types again, for a statement that has been explained.
-  func types(of request: Request) throws -> [UInt32] { try described(request.sql) }
-
   // MARK: What the server knows beyond the plan
 
   private func context(of plan: Plan) throws -> PlanContext {
     let nodes = plan.root.all.filter { $0.relation != nil }
     let tables = Set(nodes.compactMap { node in node.relation.map { [node.schema ?? "", $0] } })
-    guard !tables.isEmpty, tables.count <= 1000 else { return PlanContext(serverVersion: session.serverVersion) }
+    guard !tables.isEmpty, tables.count <= 1000 else {
+      return PlanContext(serverVersion: session.serverVersion)
+    }
     let rows = try session.query(
       Self.staleTables(tables.map { $0[0] }, tables.map { $0[1] }))
     var stale: [String: String] = [:]

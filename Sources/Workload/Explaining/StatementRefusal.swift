@@ -18,13 +18,15 @@ public struct StatementRefusal: Failure, Equatable {
 
   static func parametersMissing(_ count: Int) -> StatementRefusal {
     StatementRefusal(
-      .usage, "parameters_missing", "the statement has \(count) parameters, and cannot be executed without values",
+      .usage, "parameters_missing",
+      "the statement has \(count) parameters, and cannot be executed without values",
       "give a --parameter VALUE for each, in their order, or leave out --analyze for the generic plan")
   }
 
   static func parameterCount(given: Int, wanted: Int) -> StatementRefusal {
     StatementRefusal(
-      .usage, "parameters_do_not_fit", "\(given) values of parameters were given; the statement has \(wanted)")
+      .usage, "parameters_do_not_fit", "\(given) values of parameters were given; the statement has \(wanted)"
+    )
   }
 
   /// A syntax error is told by the server, whose grammar may be newer than ours.
@@ -35,7 +37,8 @@ public struct StatementRefusal: Failure, Equatable {
     guard let first = statements.first else { throw SQLSyntaxError(reason: "there is no statement in it") }
     if statements.count > 1 {
       throw StatementRefusal(
-        .malformedInput, "several_statements", "there are \(statements.count) statements; only one can be explained",
+        .malformedInput, "several_statements",
+        "there are \(statements.count) statements; only one can be explained",
         "give one at a time")
     }
     if case .object = first.tree["ExplainStmt"] {
@@ -52,7 +55,8 @@ public struct StatementRefusal: Failure, Equatable {
     guard case .server(let server) = error else { return error }
     if server.sqlState == "25006" {
       return StatementRefusal(
-        .refused, "statement_writes", "the statement writes, and --analyze would execute it: \(server.message)",
+        .refused, "statement_writes",
+        "the statement writes, and --analyze would execute it: \(server.message)",
         "with --rollback it is executed in a transaction that is rolled back: its locks are held meanwhile, and what triggers"
           + " and sequences do outside the transaction stays")
     }
