@@ -102,7 +102,7 @@ struct PlanReviewTests {
     #expect(codes(found) == ["planning_slow Planning", "trigger_slow Trigger fk on t", "jit_slow JIT"])
     let plain = try findings(
       """
-      Gather  (cost=0.00..9.00 rows=10 width=4) (actual time=1.0..90.0 rows=9000 loops=1)
+      Gather  (cost=0.00..9.00 rows=9000 width=4) (actual time=1.0..90.0 rows=9000 loops=1)
         Workers Planned: 2
         Workers Launched: 0
         ->  Parallel Index Only Scan using i on t  (cost=0.00..8.00 rows=9000 width=4) (actual time=1.0..80.0 rows=9000 loops=1)

@@ -82,19 +82,22 @@ extension PlanNode {
     return details
   }
 
-  /// Without what says nothing; nil for nothing.
+  /// Without what says nothing; nil for nothing. (A `nil` in a conditional expression would be JSON's own null.)
   private static func plain(_ value: JSON, _ key: String) -> JSON? {
     switch value {
     case .null, .bool(false): return nil
-    case .string(let text): return defaults.contains("\(key)=\(text)") ? nil : value
+    case .string(let text):
+      if defaults.contains("\(key)=\(text)") { return nil }
+      return value
     case .array(let elements):
       let texts = elements.compactMap(\.text)
       guard texts.count == elements.count else { return value }
-      return texts.isEmpty ? nil : .string(texts.joined(separator: ", "))
+      if texts.isEmpty { return nil }
+      return .string(texts.joined(separator: ", "))
     case .integer, .number, .decimal:
-      let isTold = ["Workers Launched", "Heap Fetches"].contains(key)
       guard let number = value.real else { return .string(value.description) }
-      return number == 0 && !isTold ? nil : .number(number)
+      if number == 0, !["Workers Launched", "Heap Fetches"].contains(key) { return nil }
+      return .number(number)
     case .bool, .object: return value
     }
   }
