@@ -5,9 +5,15 @@ import Primitives
 struct Rendering {
   /// Two runs of a statement take different times, and find different pages in memory.
   var hasTimes = true
+  /// What was rolled back before stays in the tables, and is found again.
+  var hasCounts = true
 
   /// Told in one of the formats only, or different in each run.
   private static let unstable = ["Sort Space Used", "Peak Memory Usage", "Maximum Storage", "WAL Bytes"]
+
+  private static func isCount(_ key: String) -> Bool {
+    ["WAL ", "Heap ", "Exact ", "Rows Removed", "Sort Space Type", "Cache "].contains(where: key.hasPrefix)
+  }
 
   func lines(_ plan: Plan) -> [String] {
     var lines: [String] = []
@@ -30,13 +36,16 @@ struct Rendering {
     lines.append("\(depth) \(names.map { $0 ?? "-" }) \(node.label)")
     lines.append("  \(node.startupCost)..\(node.totalCost) \(node.rowsEstimated) \(node.width)")
     if let actual = node.actual {
-      lines.append("  \(actual.rows) \(actual.loops) \(actual.totalTime != nil)")
+      let counts = hasCounts ? "\(actual.rows) \(actual.loops)" : "\(actual.loops > 0)"
+      lines.append("  \(counts) \(actual.totalTime != nil)")
     }
     if hasTimes, let actual = node.actual {
       lines.append("  \(actual.startupTime ?? -1)..\(actual.totalTime ?? -1) \(node.buffers)")
     }
     for (key, value) in node.details.sorted(by: { $0.key < $1.key })
-    where hasTimes || !Self.unstable.contains(key) && !key.hasSuffix("Groups") {
+    where hasTimes
+      || !Self.unstable.contains(key) && !key.hasSuffix("Groups") && (hasCounts || !Self.isCount(key))
+    {
       lines.append("  \(key) = \(value)")
     }
     for worker in node.workers.sorted(by: { $0.number < $1.number }) {

@@ -31,7 +31,9 @@ extension PlanNode {
       "Actual Total Time", "Actual Rows", "Actual Loops", "Workers",
     ] + BufferUse.counts.map(\.key) + BufferUse.times.map(\.key))
   /// Members that the text format has not, or only sometimes, and that nothing here needs.
-  private static let ignored: Set<String> = ["Inner Unique", "Worker Number"]
+  private static let ignored: Set<String> = [
+    "Inner Unique", "Worker Number", "Sampling Parameters", "Repeatable Seed",
+  ]
   /// What the absence of a word means in the text format.
   private static let defaults: Set<String> = [
     "Scan Direction=Forward", "Scan Direction=NoMovement", "Partial Mode=Simple", "Strategy=Plain",
@@ -75,6 +77,8 @@ extension PlanNode {
     for (key, value) in json.members where !known.contains(key) && !ignored.contains(key) {
       if key == "Grouping Sets" {
         details += groupingSets(value)
+      } else if key == "Sampling Method" {
+        details.append(("Sampling", .string(sampling(json))))
       } else if let value = plain(value, key), !isUnchanged(key, value, json) {
         details.append((key, value))
       }
@@ -111,6 +115,13 @@ extension PlanNode {
     }
   }
 
+  /// As the text format prints it: `system ('1'::real) REPEATABLE ('7'::double precision)`.
+  private static func sampling(_ json: JSON) -> String {
+    let parameters = json["Sampling Parameters"].elements.compactMap(\.text).joined(separator: ", ")
+    let seed = json["Repeatable Seed"].text.map { " REPEATABLE (\($0))" } ?? ""
+    return "\(json["Sampling Method"].text ?? "") (\(parameters))\(seed)"
+  }
+
   /// As the text format prints them: a line a set.
   private static func groupingSets(_ sets: JSON) -> [(key: String, value: JSON)] {
     sets.elements.flatMap(\.members).flatMap { member -> [(key: String, value: JSON)] in
@@ -130,8 +141,9 @@ extension PlanNode.Actual {
     guard let loops = try json.amount("Actual Loops") else { return nil }
     self.loops = loops
     rows = try json.amount("Actual Rows") ?? 0
-    startupTime = try json.amount("Actual Startup Time")
-    totalTime = try json.amount("Actual Total Time")
+    let times = (try json.amount("Actual Startup Time"), try json.amount("Actual Total Time"))
+    // Of what was never executed JSON says that it took no time, and text says nothing.
+    (startupTime, totalTime) = loops > 0 ? times : (nil, nil)
   }
 }
 

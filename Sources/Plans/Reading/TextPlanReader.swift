@@ -163,7 +163,11 @@ struct TextPlanReader {
       return
     }
     if let target = NodeLine.target(text), !text.contains("  (") {
-      drafts[owner.node].targets.append(.object(NodeLine.relation(target.object, nameKey: "Relation Name")))
+      let names = NodeLine.relation(target.object, nameKey: "Relation Name")
+      // In the order of the JSON format.
+      let order = ["Relation Name", "Schema", "Alias"]
+      drafts[owner.node].targets.append(
+        .object(order.flatMap { key in names.filter { $0.key == key } }))
       return
     }
     if let rest = text.after("Worker "), let (digits, more) = rest.split(at: ":"), let number = digits.number
