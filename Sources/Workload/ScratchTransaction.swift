@@ -8,7 +8,13 @@ extension Session {
   ///
   /// - Throws: what `body` throws, and `PostgresError`, also where the transaction had failed before.
   func behindSavepoint<T>(_ body: () throws -> T) throws -> T {
-    guard isInTransaction else { return try body() }
+    guard isInTransaction else {
+      guard isPooled else { return try body() }
+      // The next statement may run on another connection of the server.
+      _ = try pipeline(beginning())
+      defer { rollback() }
+      return try body()
+    }
     try simple("savepoint ironforge_scratch")
     let result = try undoing(with: Self.undo, body)
     try simple(Self.undo)

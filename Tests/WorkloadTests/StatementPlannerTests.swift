@@ -129,6 +129,29 @@ import Testing
     }
   }
 
+  /// Behind PgBouncer two statements can meet two connections, while other sessions of it keep them busy.
+  @Test func plansThroughAPooler() async throws {
+    try await withDatabase { database in
+      try await database.sql(Self.table)
+      try await withPooler(database) { url in
+        let sessions = try (0..<3).map { _ in try Session(connecting: ConnectionString(url)) }
+        defer { sessions.forEach { $0.close() } }
+        for sql in [
+          "select * from t where a = $1", "select $1 + $2 from t", "select * from t where d < date $1",
+        ] {
+          for session in sessions {
+            #expect(session.isPooled)
+            let plannable = try StatementPlanner(session).prepare(sql)
+            for _ in 0..<3 { #expect(try plannable.cost() > 0) }
+            #expect(!session.isInTransaction)
+          }
+        }
+        #expect(throws: PostgresError.self) { try StatementPlanner(sessions[0]).plan("select * from absent") }
+        #expect(!sessions[0].isInTransaction)
+      }
+    }
+  }
+
   /// A statement whose parameters nobody can place ends after a bounded number of questions.
   @Test func asksTheServerABoundedNumberOfTimes() throws {
     var questions = 0
