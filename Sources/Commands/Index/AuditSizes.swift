@@ -90,8 +90,9 @@ struct AuditSizes {
 
   /// A line of days where the ledger has them, else the share of the most used of the table.
   private func usage(_ index: Index, _ most: Int64) -> HTML {
-    if let days = days[index.oid]?.suffix(Self.daysMax), days.count > 1 { return Self.sparkline(Array(days)) }
+    if let days = days[index.oid]?.suffix(Self.daysMax), !days.isEmpty { return Self.sparkline(Array(days)) }
     guard index.usage.scans > 0 else { return "<span class=\"faint\">never read</span>" }
+    guard days.isEmpty else { return "<span class=\"faint\">before the ledger began</span>" }
     let share = Self.percent(Double(index.usage.scans) / Double(most))
     return "<span class=\"bar\"><i class=\"index\" style=\"width:\(share)%\"></i></span>"
   }
@@ -107,7 +108,7 @@ struct AuditSizes {
         """ as HTML
     }
     return """
-      <svg viewBox="0 0 \(days.count * 4) 24" width="\(days.count * 4)" height="24" role="img" \
+      <svg viewBox="0 0 \(days.count * 4) 24" width="\(days.count * 4)" height="24" preserveAspectRatio="none" role="img" \
       aria-label="scans by day">\(HTML(bars))</svg>
       """
   }
