@@ -64,6 +64,7 @@ let package = Package(
     layer("Pruning", ["Indexes", "Workload", "Plans", "Postgres", "Primitives"]),
     layer("HTML"),
     layer("Maintenance", ["Indexes", "Jobs", "Postgres", "Primitives"]),
+    layer("Advice", ["HTML", "Indexes", "Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"]),
     layer("Configuration", ["Primitives"]),
     layer("Fixtures", ["Ledger", "Wallet", "Postgres", "Primitives"]),
     layer(
@@ -76,7 +77,8 @@ let package = Package(
     layer(
       "Commands",
       [
-        "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool", "Fixtures",
+        "Advice", "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool",
+        "Fixtures",
         "HTML", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations", "Plans", "Postgres",
         "Primitives", "Pruning", "Redis", "SQLSyntax", "Sandbox", "Wallet", "WalletCache", "Workload",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -97,6 +99,7 @@ let package = Package(
       data: ["Traces"]),
     tests("IndexesTests", ["Indexes", "Postgres", "Primitives"]),
     tests("PruningTests", ["Pruning", "Indexes", "ironforge", "Plans", "Postgres", "Primitives"]),
+    tests("AdviceTests", ["Advice", "Indexes", "SQLSyntax", "Postgres", "Primitives"]),
     tests("SQLSyntaxTests", ["SQLSyntax", "Primitives"]),
     tests("PlansTests", ["Plans", "Primitives"], data: ["Corpus"]),
     tests(
@@ -107,7 +110,7 @@ let package = Package(
     tests(
       "LedgerTests",
       [
-        "Batch", "CacheRace", "Fixtures", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations",
+        "Advice", "Batch", "CacheRace", "Fixtures", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations",
         "Postgres", "Primitives", "Pruning", "Wallet", "WalletCache", "Workload",
       ]),
     tests("MigrationsTests", ["Migrations", "Postgres"], data: ["Lint"]),

@@ -39,12 +39,14 @@ struct Layers {
     "Maintenance": ["Indexes", "Jobs", "Postgres", "Primitives"],
     // Drops indexes and makes them again.
     "Pruning": ["Indexes", "Workload", "Plans", "Postgres", "Primitives"],
+    // Which indexes a workload asks for.
+    "Advice": ["HTML", "Indexes", "Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"],
     "Configuration": ["Primitives"],
     "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
-      "ArgumentParser", "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration",
+      "Advice", "ArgumentParser", "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration",
       "ConnectionPool", "Fixtures", "HTML", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations",
       "Plans", "Postgres", "Primitives", "Pruning", "Redis", "SQLSyntax", "Sandbox", "Wallet",
       "WalletCache", "Workload",

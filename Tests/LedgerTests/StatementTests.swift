@@ -1,3 +1,4 @@
+import Advice
 import Batch
 import CacheRace
 import FoundationEssentials
@@ -18,7 +19,7 @@ import Workload
 @Suite struct StatementTests {
   /// The statements of every target that has any, as the program itself lists them.
   private static let lists: [(target: String, statements: [Statement])] = [
-    ("Batch", BatchRegistry.statements), ("CacheRace", RaceStatements.all),
+    ("Advice", AdviceStatements.all), ("Batch", BatchRegistry.statements), ("CacheRace", RaceStatements.all),
     ("Fixtures", FixtureStatements.all), ("Indexes", IndexStatements.all), ("Jobs", JobStatements.all),
     ("Ledger", Ledger.statements), ("Maintenance", MaintenanceStatements.all),
     ("Migrations", MigrationStatements.all), ("Pruning", PruneStatements.all),

@@ -11,10 +11,12 @@ struct IndexCommand: ParsableCommand {
         ironforge index usage --table orders
         ironforge index snapshot --quiet
         ironforge index audit
+        ironforge index advise --max-size 100MB
         ironforge index prune
       """,
     subcommands: [
-      IndexUsageList.self, IndexSnapshot.self, IndexAudit.self, IndexPrune.self, IndexRestore.self,
+      IndexUsageList.self, IndexSnapshot.self, IndexAudit.self, IndexAdvise.self, IndexPrune.self,
+      IndexRestore.self,
     ])
 }
 

@@ -66,6 +66,13 @@ public struct Index: Sendable {
   /// times.
   public var madeAt: Timestamp?
 
+  public init(oid: UInt32, table: UInt32, name: RelationName, keys: [IndexKey]) {
+    self.oid = oid
+    self.table = table
+    self.name = name
+    self.keys = keys
+  }
+
   /// Whether it is whole: queries use it and writes maintain it.
   public var isWhole: Bool { isValid && isReady && isLive }
   /// Whether any of its keys is an expression, whose statistics the planner reads.

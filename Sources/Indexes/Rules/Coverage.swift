@@ -3,11 +3,14 @@ struct Coverage {
   private let catalog: Catalog
   private let predicates: [UInt32: Predicate]
 
-  init(_ catalog: Catalog) {
+  /// - Parameter others: indexes that are not in the catalog, and are to be compared with those that are.
+  init(_ catalog: Catalog, and others: [Index] = []) {
     self.catalog = catalog
-    predicates = catalog.indexes.compactMapValues { index in
+    var predicates = catalog.indexes.compactMapValues { index in
       index.predicate.map { Predicate(parsing: $0) }
     }
+    for index in others { predicates[index.oid] = index.predicate.map { Predicate(parsing: $0) } }
+    self.predicates = predicates
   }
 
   /// How an index stands to one that seems to cover it.

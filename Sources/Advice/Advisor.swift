@@ -1,0 +1,155 @@
+internal import Indexes
+public import Postgres
+internal import Primitives
+internal import SQLSyntax
+internal import Workload
+
+/// Finds the indexes that serve a workload best: reads what its statements ask of tables, makes candidates of that, lets the
+/// planner judge them hypothetically, and chooses within a budget.
+public struct Advisor {
+  /// What somebody asks for.
+  public struct Request: Sendable {
+    public var limits = ChoiceLimits()
+    /// How long the search may take at most. What it has then is what it gives.
+    public var searchTime = Duration.seconds(6)
+
+    public init(limits: ChoiceLimits = ChoiceLimits(), searchTime: Duration = .seconds(6)) {
+      self.limits = limits
+      self.searchTime = searchTime
+    }
+  }
+
+  private let session: Session
+  private let request: Request
+  private let shouldStop: () throws -> Void
+
+  /// - Parameter shouldStop: called between plans; what it throws ends the work.
+  public init(_ session: Session, _ request: Request, shouldStop: @escaping () throws -> Void = {}) {
+    self.session = session
+    self.request = request
+    self.shouldStop = shouldStop
+  }
+
+  /// Nothing is written, and nothing is left behind.
+  ///
+  /// - Throws: `hypopg_missing`; `PostgresError`; what `shouldStop` throws.
+  public func advise(_ statements: [WorkloadStatement]) throws -> Advice {
+    let whatIf = try WhatIf(session)
+    // The hypothetical indexes die with the session; a caller that goes on with it is not to plan with them.
+    defer { if session.isOpen { _ = Result { try whatIf.reset() } } }
+    // A third for what could be chosen, the rest for choosing, and a little for looking again at the outcome.
+    let poolDeadline = Deadline.after(request.searchTime / 3)
+    let deadline = Deadline.after(request.searchTime)
+    let lastDeadline = Deadline.after(request.searchTime * 5 / 4)
+    let analysis = try WorkloadAnalysis(statements, session, whatIf, shouldStop)
+    let catalog = try CatalogReader(session).read()
+    var pool = CandidatePool(analysis, whatIf, catalog, poolDeadline, shouldStop)
+    try pool.build()
+    let problem = pool.problem(limits: request.limits)
+    let source = PlannedCosts(analysis, pool.candidates, whatIf, deadline, lastDeadline, shouldStop)
+    let chosen = try Chooser(problem, source).choose()
+    return AdviceReport(analysis, pool, problem, chosen).advice()
+  }
+}
+
+/// A statement that can be advised on.
+struct AnalysedQuery {
+  let statement: WorkloadStatement
+  let uses: [TableUse]
+  let plannable: PlannableStatement
+  /// One call without new indexes.
+  let cost: Double
+  let rowsWritten: Double
+}
+
+/// The workload as far as it is understood.
+struct WorkloadAnalysis {
+  let schema: Schema
+  var queries: [AnalysedQuery] = []
+  var unexplained: [UnexplainedStatement] = []
+
+  /// Parses the statements, reads the tables that they name, and plans each.
+  init(
+    _ statements: [WorkloadStatement], _ session: Session, _ whatIf: WhatIf, _ shouldStop: () throws -> Void
+  ) throws {
+    var parsed: [(statement: WorkloadStatement, tree: JSON)] = []
+    for statement in statements {
+      do throws(SQLSyntaxError) {
+        let trees = try SQLSyntax.parse(statement.text)
+        if let first = trees.first, trees.count == 1 { parsed.append((statement, first.tree)) }
+      } catch {
+        unexplained.append(Self.unexplained(statement, error.message))
+      }
+    }
+    let names = parsed.reduce(into: Set<String>()) { $0.formUnion(NamedRelations.names(in: $1.tree)) }
+    schema = try SchemaReader(session).read(names: names)
+    let planner = StatementPlanner(session)
+    for (statement, tree) in parsed {
+      try shouldStop()
+      guard let kind = tree.members.first?.key,
+        ["SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"].contains(kind)
+      else {
+        // The server counts BEGIN and CREATE TABLE too; nobody asked for advice on them.
+        if statement.milliseconds == nil {
+          unexplained.append(Self.unexplained(statement, "it is no query: there is no plan for it"))
+        }
+        continue
+      }
+      let uses = ReferenceReader.uses(in: tree, schema: schema)
+      if uses.isEmpty, statement.milliseconds != nil { continue }
+      do {
+        let plannable = try planner.prepare(statement.text)
+        let plan = try whatIf.plan(plannable)
+        queries.append(
+          AnalysedQuery(
+            statement: statement, uses: uses, plannable: plannable, cost: plan.cost,
+            rowsWritten: plan.rowsWritten))
+      } catch let error as any Failure {
+        // A stop, or a connection that is gone, is no fault of the statement.
+        guard session.isOpen else { throw error }
+        if case .cancelled? = error as? PostgresError { throw error }
+        unexplained.append(Self.unexplained(statement, error.message))
+      }
+    }
+    let places = Dictionary(statements.enumerated().map { ($0.element.id, $0.offset) }) { first, _ in first }
+    unexplained.sort { places[$0.id] ?? 0 < places[$1.id] ?? 0 }
+  }
+
+  private static func unexplained(_ statement: WorkloadStatement, _ reason: String) -> UnexplainedStatement {
+    UnexplainedStatement(id: statement.id, query: statement.text, reason: reason)
+  }
+}
+
+/// The planner's answers to a `Chooser`.
+final class PlannedCosts: CostSource {
+  private let analysis: WorkloadAnalysis
+  private let candidates: [Candidate]
+  private let whatIf: WhatIf
+  private let deadline: Deadline
+  private let lastDeadline: Deadline
+  private let shouldStop: () throws -> Void
+  private let ddl: [String]
+
+  init(
+    _ analysis: WorkloadAnalysis, _ candidates: [Candidate], _ whatIf: WhatIf, _ deadline: Deadline,
+    _ lastDeadline: Deadline, _ shouldStop: @escaping () throws -> Void
+  ) {
+    self.analysis = analysis
+    self.candidates = candidates
+    self.whatIf = whatIf
+    self.deadline = deadline
+    self.lastDeadline = lastDeadline
+    self.shouldStop = shouldStop
+    ddl = candidates.map { $0.ddl(analysis.schema, concurrently: false) }
+  }
+
+  var mayGoOn: Bool { !deadline.hasPassed }
+  var mustEnd: Bool { lastDeadline.hasPassed }
+
+  func cost(query: Int, indexes: IndexSet) throws -> PlannedCost {
+    try shouldStop()
+    try whatIf.arrange(Set(indexes.members)) { self.ddl[$0] }
+    let plan = try whatIf.plan(analysis.queries[query].plannable)
+    return PlannedCost(cost: plan.cost, used: IndexSet(plan.used))
+  }
+}

@@ -1,0 +1,100 @@
+internal import Primitives
+
+/// Writes an expression of a parse tree as SQL, as far as an index could stand on it: functions, casts and operators over
+/// columns of one table and constants.
+struct ExpressionText {
+  /// The column that a reference names, as SQL wants it; nil where it is none of the table in question.
+  let column: (JSON) -> String?
+
+  /// Nil for what it does not know: parameters, aggregates, subqueries, …
+  func sql(_ node: JSON) -> String? {
+    guard let (kind, body) = node.members.first.map({ ($0.key, $0.value) }) else { return nil }
+    switch kind {
+    case "ColumnRef": return column(body)
+    case "A_Const": return Self.constant(body)
+    case "FuncCall": return call(body)
+    case "TypeCast": return cast(body)
+    case "A_Expr" where body["kind"].text == "AEXPR_OP": return operation(body)
+    case "CoalesceExpr": return list(body["args"]).map { "COALESCE(\($0))" }
+    default: return nil
+    }
+  }
+
+  /// A constant as a literal, without its type.
+  static func constant(_ body: JSON) -> String? {
+    if body["isnull"].boolean == true { return "NULL" }
+    if case .object = body["sval"] { return literal(body["sval"]["sval"].text ?? "") }
+    if case .object = body["ival"] { return String(body["ival"]["ival"].integer ?? 0) }
+    if case .object = body["fval"] { return body["fval"]["fval"].text }
+    if case .object = body["boolval"] { return body["boolval"]["boolval"].boolean == true ? "true" : "false" }
+    return nil
+  }
+
+  /// By the rule of `PQescapeLiteral`, by scalars: to Swift a quote with a combining mark behind it is another character.
+  static func literal(_ text: String) -> String {
+    let hasBackslash = text.utf8.contains(UInt8(ascii: "\\"))
+    var out = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      out.append(scalar)
+      if scalar == "'" || scalar == "\\" { out.append(scalar) }
+    }
+    return (hasBackslash ? "E'" : "'") + String(out) + "'"
+  }
+
+  /// Quoted always: a word of the grammar needs it, and others it does no harm.
+  static func quoted(_ name: String) -> String {
+    var out = String.UnicodeScalarView()
+    for scalar in name.unicodeScalars {
+      out.append(scalar)
+      if scalar == "\"" { out.append(scalar) }
+    }
+    return "\"\(String(out))\""
+  }
+
+  private func list(_ nodes: JSON) -> String? {
+    let parts = nodes.elements.map(sql)
+    return parts.contains { $0 == nil } ? nil : parts.compactMap { $0 }.joined(separator: ", ")
+  }
+
+  private func call(_ body: JSON) -> String? {
+    // Anything beyond a plain call makes it an aggregate or a window.
+    let plain: Set<String> = ["funcname", "args", "funcformat", "location"]
+    guard body.members.allSatisfy({ plain.contains($0.key) }), let arguments = list(body["args"]) else {
+      return nil
+    }
+    let names = body["funcname"].elements.compactMap { $0["String"]["sval"].text }
+    guard !names.isEmpty else { return nil }
+    return names.map(Self.name).joined(separator: ".") + "(\(arguments))"
+  }
+
+  private func cast(_ body: JSON) -> String? {
+    guard let inner = sql(body["arg"]), let type = Self.typeName(body["typeName"]) else { return nil }
+    return "(\(inner))::\(type)"
+  }
+
+  private func operation(_ body: JSON) -> String? {
+    let names = body["name"].elements.compactMap { $0["String"]["sval"].text }
+    guard names.count == 1, let sign = names.first, let right = sql(body["rexpr"]) else { return nil }
+    guard case .object = body["lexpr"] else { return "(\(sign) \(right))" }
+    return sql(body["lexpr"]).map { "(\($0) \(sign) \(right))" }
+  }
+
+  static func typeName(_ body: JSON) -> String? {
+    let names = body["names"].elements.compactMap { $0["String"]["sval"].text }
+    guard !names.isEmpty, body["setof"].boolean != true else { return nil }
+    let modifiers = body["typmods"].elements.map { constant($0["A_Const"]) }
+    guard !modifiers.contains(where: { $0 == nil }) else { return nil }
+    let list = modifiers.isEmpty ? "" : "(\(modifiers.compactMap { $0 }.joined(separator: ", ")))"
+    let dimensions = String(repeating: "[]", count: body["arrayBounds"].elements.count)
+    return names.map(name).joined(separator: ".") + list + dimensions
+  }
+
+  /// Without quotes where none can be needed.
+  private static func name(_ name: String) -> String {
+    let isPlain = name.utf8.allSatisfy { byte in
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+    return isPlain && ["pg_catalog", "lower", "upper", "substring"].contains(name) ? name : quoted(name)
+  }
+}

@@ -1,0 +1,84 @@
+/// What an index key stands on.
+public enum KeyTerm: Hashable, Sendable {
+  case column(Int16)
+  /// As SQL, over columns of one table, in the form that stands in `CREATE INDEX`.
+  case expression(String)
+}
+
+/// How a condition uses a key.
+public enum Usage: Hashable, Sendable {
+  /// `= constant` or `= $1`.
+  case equality
+  /// `IN (…)`, `= ANY (…)`.
+  case list
+  /// `<`, `BETWEEN`, …
+  case range
+  /// `LIKE 'beginning%'`.
+  case prefix
+  /// One side of an OR.
+  case alternative
+  /// `=` with something of another table, by its number among the uses.
+  case join(Int)
+}
+
+/// One condition of a statement on one key.
+public struct Condition: Hashable, Sendable {
+  public let term: KeyTerm
+  public let usage: Usage
+
+  public init(_ term: KeyTerm, _ usage: Usage) {
+    self.term = term
+    self.usage = usage
+  }
+}
+
+/// A condition that a constant makes the same for every call, so that an index can be built on the rows that meet it.
+public struct ConstantCondition: Hashable, Sendable {
+  public let column: Int16
+  /// As it stands in `WHERE`, with the column's quoted name.
+  public let sql: String
+  /// The value as text; nil for NULL tests.
+  public let value: String?
+  /// For `IS NULL` and `IS NOT NULL`.
+  public var isNull: Bool?
+
+  public init(column: Int16, sql: String, value: String?, isNull: Bool? = nil) {
+    self.column = column
+    self.sql = sql
+    self.value = value
+    self.isNull = isNull
+  }
+}
+
+/// A key of an ordering.
+public struct OrderTerm: Hashable, Sendable {
+  public let term: KeyTerm
+  public var isDescending = false
+  /// Whether NULLs come first, where that is not as the direction has it.
+  public var nullsFirst: Bool?
+
+  public init(_ term: KeyTerm, isDescending: Bool = false, nullsFirst: Bool? = nil) {
+    self.term = term
+    self.isDescending = isDescending
+    self.nullsFirst = nullsFirst
+  }
+}
+
+/// One table in one place of a statement, and what is asked of it there. A self-join has two.
+public struct TableUse: Equatable, Sendable {
+  public let table: UInt32
+  public var conditions: [Condition] = []
+  public var constants: [ConstantCondition] = []
+  /// Orders that would be of use, each with the leading keys that are of this table.
+  public var orders: [[OrderTerm]] = []
+  /// Groupings, and what is DISTINCT.
+  public var groups: [[KeyTerm]] = []
+  /// Every column that is read.
+  public var columns: Set<Int16> = []
+  /// Whether the statement writes it, so that an index here costs.
+  public var isWritten = false
+
+  public init(table: UInt32) {
+    self.table = table
+  }
+}

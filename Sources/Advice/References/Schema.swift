@@ -1,0 +1,85 @@
+public import Indexes
+
+/// What advice needs to know of the tables that a workload names.
+public struct Schema: Sendable {
+  /// Tables and views by OID.
+  public let relations: [UInt32: SchemaTable]
+  private let visible: [String: UInt32]
+  private let qualified: [String: [String: UInt32]]
+
+  public init(_ tables: [SchemaTable]) {
+    relations = Dictionary(tables.map { ($0.oid, $0) }) { first, _ in first }
+    visible = Dictionary(tables.filter(\.isVisible).map { ($0.name.name, $0.oid) }) { first, _ in first }
+    qualified = Dictionary(grouping: tables) { $0.name.schema }.mapValues { tables in
+      Dictionary(tables.map { ($0.name.name, $0.oid) }) { first, _ in first }
+    }
+  }
+
+  /// The relation of a name as it stands in a statement, found as the server does: by its schema, or by `search_path`.
+  func relation(schema: String?, name: String) -> SchemaTable? {
+    let oid = schema.map { qualified[$0]?[name] } ?? visible[name]
+    return oid.flatMap { relations[$0] }
+  }
+}
+
+/// A table, a materialised view or a view.
+public struct SchemaTable: Sendable {
+  public let oid: UInt32
+  public let name: RelationName
+  /// Whether its name needs no schema.
+  public var isVisible = true
+  public var isPartitioned = false
+  /// The planner's estimate; 0 for a view, and where nobody has counted.
+  public var rows: Double = 0
+  /// Of the heap, in pages of 8 kB.
+  public var pages: Double = 0
+  /// Rows written since the statistics were reset, HOT updates left out.
+  public var writes: Double = 0
+  /// In the order of the table.
+  public var columns: [SchemaColumn]
+  /// A view's query.
+  public var viewDefinition: String?
+
+  public init(oid: UInt32, name: RelationName, columns: [SchemaColumn]) {
+    self.oid = oid
+    self.name = name
+    self.columns = columns
+  }
+
+  func column(named name: String) -> SchemaColumn? { columns.first { $0.name == name } }
+  func column(_ number: Int16) -> SchemaColumn? { columns.first { $0.number == number } }
+}
+
+/// A column with what ANALYZE knows of it.
+public struct SchemaColumn: Sendable {
+  /// In `pg_attribute`.
+  public let number: Int16
+  public let name: String
+  /// The name as SQL wants it.
+  public let quoted: String
+  /// The default operator class of a btree; nil where the type has none, as `json`.
+  public var operatorClass: Int64?
+  /// The operator class by which a btree finds text by its beginning, where the column's collation does not do that by
+  /// itself.
+  public var patternClass: String?
+  /// The OID of that class.
+  public var patternClassOID: Int64 = 0
+  public var collation: Int64 = 0
+  /// Whether a btree may keep equal keys once (PostgreSQL's manual, "Deduplication": numeric and float may not).
+  public var canBeDeduplicated = true
+  /// Different values, as a number; nil where ANALYZE has not been, or may not be seen.
+  public var distinct: Double?
+  public var nullFraction: Double = 0
+  /// Bytes of a value.
+  public var width: Double = 8
+  /// Bytes that its place in a row is a multiple of.
+  public var alignment: Double = 4
+  /// The most common values as text, with their shares of the rows.
+  public var common: [(value: String, share: Double)] = []
+
+  public init(number: Int16, name: String, quoted: String) {
+    self.number = number
+    self.name = name
+    self.quoted = quoted
+  }
+}

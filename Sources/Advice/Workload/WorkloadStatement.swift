@@ -1,0 +1,24 @@
+/// One statement of a workload.
+public struct WorkloadStatement: Sendable {
+  /// Its place in a file from 1, or its `queryid`.
+  public let id: String
+  public let text: String
+  /// How often it runs.
+  public var calls: Int64 = 1
+  /// How long all calls took together, where somebody has measured.
+  public var milliseconds: Double?
+  /// Where it begins in its file, from 1.
+  public var line: Int?
+
+  public init(id: String, text: String) {
+    self.id = id
+    self.text = text
+  }
+}
+
+/// A statement that no advice takes into account, and why.
+public struct UnexplainedStatement: Sendable, Equatable {
+  public let id: String
+  public let query: String
+  public let reason: String
+}
