@@ -16,7 +16,7 @@ struct AdviceReport {
     self.chosen = chosen
   }
 
-  func advice() -> Advice {
+  func advice(isPoolCut: Bool) -> Advice {
     let indexes = chosen.indexes.members.map(index).sorted { $0.costSaved > $1.costSaved }
     let queries = zip(analysis.queries, chosen.costs).map { query, planned in
       AdvisedQuery(
@@ -26,7 +26,7 @@ struct AdviceReport {
     }
     return Advice(
       indexes: indexes, queries: queries, unexplained: analysis.unexplained, plans: chosen.plans,
-      isCutShort: chosen.isCutShort)
+      isCutShort: chosen.isCutShort || isPoolCut)
   }
 
   private func index(_ item: Int) -> AdvisedIndex {

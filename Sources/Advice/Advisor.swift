@@ -11,9 +11,9 @@ public struct Advisor {
   public struct Request: Sendable {
     public var limits = ChoiceLimits()
     /// How long the search may take at most. What it has then is what it gives.
-    public var searchTime = Duration.seconds(6)
+    public var searchTime = Duration.seconds(7)
 
-    public init(limits: ChoiceLimits = ChoiceLimits(), searchTime: Duration = .seconds(6)) {
+    public init(limits: ChoiceLimits = ChoiceLimits(), searchTime: Duration = .seconds(7)) {
       self.limits = limits
       self.searchTime = searchTime
     }
@@ -37,10 +37,10 @@ public struct Advisor {
     let whatIf = try WhatIf(session)
     // The hypothetical indexes die with the session; a caller that goes on with it is not to plan with them.
     defer { if session.isOpen { _ = Result { try whatIf.reset() } } }
-    // A third for what could be chosen, the rest for choosing, and a little for looking again at the outcome.
-    let poolDeadline = Deadline.after(request.searchTime / 3)
+    // Half for what could be chosen at the most, the rest for choosing, and a little for looking again at the outcome.
+    let poolDeadline = Deadline.after(request.searchTime / 2)
     let deadline = Deadline.after(request.searchTime)
-    let lastDeadline = Deadline.after(request.searchTime * 5 / 4)
+    let lastDeadline = Deadline.after(request.searchTime * 6 / 5)
     let analysis = try WorkloadAnalysis(statements, session, whatIf, shouldStop)
     let catalog = try CatalogReader(session).read()
     var pool = CandidatePool(analysis, whatIf, catalog, poolDeadline, shouldStop)
@@ -48,7 +48,7 @@ public struct Advisor {
     let problem = pool.problem(limits: request.limits)
     let source = PlannedCosts(analysis, pool.candidates, whatIf, deadline, lastDeadline, shouldStop)
     let chosen = try Chooser(problem, source).choose()
-    return AdviceReport(analysis, pool, problem, chosen).advice()
+    return AdviceReport(analysis, pool, problem, chosen).advice(isPoolCut: pool.isCutShort)
   }
 }
 

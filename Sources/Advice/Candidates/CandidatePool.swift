@@ -14,6 +14,8 @@ struct CandidatePool {
   private let shouldStop: () throws -> Void
 
   private(set) var candidates: [Candidate] = []
+  /// Whether time ran out before every statement had been asked for its candidates.
+  private(set) var isCutShort = false
   private var numbers: [Candidate: Int] = [:]
   /// Candidates that a statement's conditions suggest, by statement, the more usual ones first.
   private var suggested: [[Candidate]] = []
@@ -49,7 +51,10 @@ struct CandidatePool {
     for query in order where !suggested[query].isEmpty {
       try shouldStop()
       try addIdeal(of: query)
-      if deadline.hasPassed { break }
+      if deadline.hasPassed {
+        isCutShort = query != order.last
+        break
+      }
     }
     addCounterparts()
     addMerged()
