@@ -7,7 +7,7 @@ public enum AdviceStatements {
 
   private static let named = """
     select c.oid from pg_class c
-    where c.relname = any($1) and c.relkind in ('r', 'p', 'm', 'v') and c.relpersistence <> 't'
+    where c.relname = any($1::text[]) and c.relkind in ('r', 'p', 'm', 'v') and c.relpersistence <> 't'
       and c.relnamespace <> 'pg_catalog'::regnamespace
     """
 
