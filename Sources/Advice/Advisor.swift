@@ -45,7 +45,7 @@ public struct Advisor {
     let catalog = try CatalogReader(session).read()
     var pool = CandidatePool(analysis, whatIf, catalog, poolDeadline, shouldStop)
     try pool.build()
-    let problem = pool.problem(limits: request.limits)
+    let problem = pool.problem(limits: request.limits.forEstimates)
     let source = PlannedCosts(analysis, pool.candidates, whatIf, deadline, lastDeadline, shouldStop)
     let chosen = try Chooser(problem, source).choose()
     return AdviceReport(analysis, pool, problem, chosen).advice(isPoolCut: pool.isCutShort)

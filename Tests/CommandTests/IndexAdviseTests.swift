@@ -87,6 +87,31 @@ import Testing
     }
   }
 
+  @Test func weighsWhatTheServerHasSeenByItsTime() async throws {
+    try await withDatabase(template: Self.shop) { database in
+      try await database.sql(
+        """
+        create extension pg_stat_statements;
+        select pg_stat_statements_reset(0, (select oid from pg_database where datname = current_database()), 0);
+        select * from orders where customer_id = 7;
+        select * from orders where customer_id = 8;
+        create table unrelated (a int)
+        """)
+      for source in [["--from-statements"], []] {
+        let result = try await Ironforge.run(
+          ["index", "advise", "--json", "--database-url", database.url] + source)
+        #expect(result.exitCode == 0, "\(result.stderr)")
+        let document = try JSON(parsing: Array(result.stdout.utf8))
+        let ddl = document["indexes"].elements.compactMap { $0["ddl"].text }
+        #expect(ddl == ["CREATE INDEX CONCURRENTLY ON public.orders (customer_id);"])
+        let query = document["queries"].elements.first ?? .null
+        #expect(query["query"].text?.contains("customer_id = $1") == true)
+        #expect((query["calls"].integer ?? 0) >= 2)
+        #expect((query["total_ms"].real ?? 0) > 0)
+      }
+    }
+  }
+
   @Test func theWalletsWorkloadLeadsToTheCompositeIndex() async throws {
     try await withDatabase(template: .migrated) { database in
       let made = try await Ironforge.run(

@@ -99,6 +99,13 @@ public struct ChoiceLimits: Sendable {
     self.gainMin = gainMin
     self.queryGainMin = queryGainMin
   }
+
+  /// The same for sizes that are estimates: of the room a twentieth is kept for what they are wrong by.
+  public var forEstimates: ChoiceLimits {
+    var limits = self
+    if bytes < .max { limits.bytes -= bytes / 20 }
+    return limits
+  }
 }
 
 /// Numbers of indexes below 128, as bits.
