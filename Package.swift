@@ -62,6 +62,12 @@ let package = Package(
     layer("Workload", ["Plans", "SQLSyntax", "Postgres", "Primitives"]),
     layer("Indexes", ["Postgres", "Primitives"]),
     layer("Pruning", ["Indexes", "Workload", "Plans", "Postgres", "Primitives"]),
+    layer(
+      "Doctor",
+      [
+        "Cache", "Indexes", "Migrations", "Plans", "Postgres", "Primitives", "Redis", "SQLSyntax",
+        "WalletCache", "Workload",
+      ]),
     layer("HTML"),
     layer("Maintenance", ["Indexes", "Jobs", "Postgres", "Primitives"]),
     layer("Advice", ["HTML", "Indexes", "Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"]),
@@ -78,6 +84,7 @@ let package = Package(
       "Commands",
       [
         "Advice", "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration", "ConnectionPool",
+        "Doctor",
         "Fixtures",
         "HTML", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations", "Plans", "Postgres",
         "Primitives", "Pruning", "Redis", "SQLSyntax", "Sandbox", "Wallet", "WalletCache", "Workload",
@@ -105,12 +112,16 @@ let package = Package(
     tests(
       "WorkloadTests", ["Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"], data: ["Statements"]),
     tests("HTMLTests", ["HTML"]),
+    tests(
+      "DoctorTests",
+      ["Doctor", "Indexes", "ironforge", "Postgres", "Primitives", "WalletCache"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
     tests("MaintenanceTests", ["Indexes", "Maintenance", "ironforge", "Postgres", "Primitives"]),
     tests(
       "LedgerTests",
       [
-        "Advice", "Batch", "CacheRace", "Fixtures", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations",
+        "Advice", "Batch", "CacheRace", "Doctor", "Fixtures", "Indexes", "Jobs", "Ledger", "Maintenance",
+        "Migrations",
         "Postgres", "Primitives", "Pruning", "Wallet", "WalletCache", "Workload",
       ]),
     tests("MigrationsTests", ["Migrations", "Postgres"], data: ["Lint"]),

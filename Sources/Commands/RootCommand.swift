@@ -16,7 +16,7 @@ struct RootCommand: ParsableCommand {
     subcommands: [
       TransferCommand.self, WalletCommand.self, UserCommand.self, CurrencyCommand.self, LedgerCommand.self,
       MigrateCommand.self, FixturesCommand.self, JobCommand.self, IndexCommand.self, QueryCommand.self,
-      DatabaseCommand.self,
+      DatabaseCommand.self, DoctorCommand.self,
       CacheCommand.self, SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
     ]
   )

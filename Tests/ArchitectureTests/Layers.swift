@@ -41,13 +41,19 @@ struct Layers {
     "Pruning": ["Indexes", "Workload", "Plans", "Postgres", "Primitives"],
     // Which indexes a workload asks for.
     "Advice": ["HTML", "Indexes", "Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"],
+    // The checklist of a wallet backend: facts of everything below, and the rules over them.
+    "Doctor": [
+      "Cache", "Indexes", "Migrations", "Plans", "Postgres", "Primitives", "Redis", "SQLSyntax",
+      "WalletCache", "Workload",
+    ],
     "Configuration": ["Primitives"],
     "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
     "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
       "Advice", "ArgumentParser", "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration",
-      "ConnectionPool", "Fixtures", "HTML", "Indexes", "Jobs", "Ledger", "Maintenance", "Migrations",
+      "ConnectionPool", "Doctor", "Fixtures", "HTML", "Indexes", "Jobs", "Ledger", "Maintenance",
+      "Migrations",
       "Plans", "Postgres", "Primitives", "Pruning", "Redis", "SQLSyntax", "Sandbox", "Wallet",
       "WalletCache", "Workload",
     ],

@@ -1,6 +1,7 @@
 import Advice
 import Batch
 import CacheRace
+import Doctor
 import FoundationEssentials
 import Fixtures
 import Indexes
@@ -20,6 +21,7 @@ import Workload
   /// The statements of every target that has any, as the program itself lists them.
   private static let lists: [(target: String, statements: [Statement])] = [
     ("Advice", AdviceStatements.all), ("Batch", BatchRegistry.statements), ("CacheRace", RaceStatements.all),
+    ("Doctor", DoctorStatements.all),
     ("Fixtures", FixtureStatements.all), ("Indexes", IndexStatements.all), ("Jobs", JobStatements.all),
     ("Ledger", Ledger.statements), ("Maintenance", MaintenanceStatements.all),
     ("Migrations", MigrationStatements.all), ("Pruning", PruneStatements.all),
@@ -40,7 +42,8 @@ import Workload
       let problems = try await onSession(database.url) { session in
         var problems: [String] = []
         // Those about indexes read whatever server there is; each knows a part of them.
-        let newer = Set((IndexStatements.all + MaintenanceStatements.all).map(\.sql))
+        let newer = Set((IndexStatements.all + MaintenanceStatements.all + DoctorStatements.all).map(\.sql))
+          .subtracting(DoctorStatements.all(serverVersion: session.serverVersion).map(\.sql))
           .subtracting(IndexStatements.all(serverVersion: session.serverVersion).map(\.sql))
           .subtracting(MaintenanceStatements.all(serverVersion: session.serverVersion).map(\.sql))
         for (_, statements) in Self.lists {
