@@ -114,7 +114,7 @@ let package = Package(
     tests("HTMLTests", ["HTML"]),
     tests(
       "DoctorTests",
-      ["Doctor", "Indexes", "ironforge", "Postgres", "Primitives", "WalletCache"]),
+      ["Doctor", "Indexes", "Primitives"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
     tests("MaintenanceTests", ["Indexes", "Maintenance", "ironforge", "Postgres", "Primitives"]),
     tests(
@@ -133,7 +133,8 @@ let package = Package(
     tests(
       "CommandTests",
       [
-        "Cache", "Commands", "Plans", "ironforge", "Postgres", "Primitives", "Redis", "WalletCache",
+        "Cache", "Commands", "Plans", "ironforge", "Postgres", "Primitives", "Redis", "Sandbox",
+        "WalletCache",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     tests("FaultTests", ["Cache", "ironforge", "Postgres", "Primitives", "Redis", "WalletCache"]),

@@ -84,7 +84,7 @@ struct ActivityRules {
 
   private var connectionRoom: CheckupItem {
     let check = Check.connectionRoom
-    let room = max(1, server.settings.connectionsMax - server.settings.connectionsReserved)
+    let room = max(1, difference(server.settings.connectionsMax, server.settings.connectionsReserved))
     let share = Double(server.connections) / Double(room)
     let evidence = "\(server.connections) of \(room) are in use"
     let figures = (CheckupItem.Figure("used", server.connections), CheckupItem.Figure("room", room))

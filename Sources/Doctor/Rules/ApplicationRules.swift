@@ -21,20 +21,20 @@ struct ApplicationRules {
         "the cores of the database's machine are not known from here; say --cores N --disks N",
         .init("max_connections", settings.connectionsMax))
     }
-    let wanted = cores.multipliedReportingOverflow(by: 2).partialValue + settings.disks
-    let total = settings.connectionsMax.multipliedReportingOverflow(by: settings.processes).partialValue
+    let wanted = Int128(cores) * 2 + Int128(settings.disks)
+    let total = Int128(settings.connectionsMax) * Int128(settings.processes)
     let evidence =
       "database.max_connections \(settings.connectionsMax)"
       + (settings.processes > 1 ? " in \(settings.processes) processes" : "")
       + ", and cores × 2 + disks is \(cores) × 2 + \(settings.disks) = \(wanted) (\(settings.cores == nil ? "of this machine" : "as you say"))"
     guard total < wanted else {
       return check.good(
-        evidence, .init("max_connections", settings.connectionsMax), .init("wanted", wanted))
+        evidence, .init("max_connections", settings.connectionsMax), .init("wanted", Int64(clamping: wanted)))
     }
-    let each = (wanted + settings.processes - 1) / settings.processes
+    let each = (wanted + Int128(settings.processes) - 1) / Int128(max(1, settings.processes))
     return check.fault(
-      evidence, .setting("database", "max_connections", Int64(each)),
-      .init("max_connections", settings.connectionsMax), .init("wanted", wanted))
+      evidence, .setting("database", "max_connections", Int64(clamping: each)),
+      .init("max_connections", settings.connectionsMax), .init("wanted", Int64(clamping: wanted)))
   }
 
   private var poolRoom: CheckupItem {
@@ -44,17 +44,18 @@ struct ApplicationRules {
       return check.notJudged("a pooler stands before the server, and its own limits count")
     }
     let server = facts.server.settings
-    let room = max(0, server.connectionsMax - server.connectionsReserved)
-    let (wanted, isHuge) = settings.connectionsMax.multipliedReportingOverflow(by: settings.processes)
+    let room = max(0, difference(server.connectionsMax, server.connectionsReserved))
+    let wanted = Int128(settings.connectionsMax) * Int128(settings.processes)
     let processes = settings.processes == 1 ? "one process" : "\(settings.processes) processes"
     let evidence =
       "\(processes) of up to \(settings.connectionsMax) connections, and the server has \(room) for ordinary roles"
-    guard isHuge || Int64(wanted) > room else {
-      return check.good(evidence, .init("wanted", wanted), .init("room", room))
+    guard wanted > Int128(room) else {
+      return check.good(evidence, .init("wanted", Int64(clamping: wanted)), .init("room", room))
     }
-    let each = Int64(settings.processes) > room ? 1 : max(1, room / Int64(settings.processes))
+    let each = Int64(settings.processes) > room ? 1 : max(1, room / Int64(max(1, settings.processes)))
     return check.fault(
-      evidence, .setting("database", "max_connections", Int64(each)), .init("wanted", wanted),
+      evidence, .setting("database", "max_connections", Int64(each)),
+      .init("wanted", Int64(clamping: wanted)),
       .init("room", room))
   }
 
@@ -67,10 +68,10 @@ struct ApplicationRules {
       }.sorted { $0.meanMilliseconds > $1.meanMilliseconds }
       guard let worst = slow.first else {
         return check.good(
-          "none takes more than targets.p95_ms (\(Int(target)) ms) on the average", .init("count", 0))
+          "none takes more than targets.p95_ms (\(whole(target)) ms) on the average", .init("count", 0))
       }
       return check.fault(
-        "\(slow.count) take more than targets.p95_ms (\(Int(target)) ms) on the average; the slowest, \(Int(min(worst.meanMilliseconds, 1e12))) ms in \(worst.calls) calls: \(excerpt(worst.text))",
+        "\(slow.count) take more than targets.p95_ms (\(whole(target)) ms) on the average; the slowest, \(whole(worst.meanMilliseconds)) ms in \(worst.calls) calls: \(excerpt(worst.text))",
         .shell("ironforge query slow --sort mean --plans"), .init("count", slow.count),
         .init("mean_ms", .number((worst.meanMilliseconds * 1000).rounded() / 1000)))
     }

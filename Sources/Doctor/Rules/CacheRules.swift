@@ -96,7 +96,7 @@ struct CacheRules {
       let figures = (CheckupItem.Figure("hits", redis.hits), CheckupItem.Figure("misses", redis.misses))
       guard lookups >= Double(limits.lookupsMin) else {
         return check.notJudged(
-          "only \(Int64(lookups)) lookups, fewer than \(limits.lookupsMin)", figures.0, figures.1)
+          "only \(whole(lookups)) lookups, fewer than \(limits.lookupsMin)", figures.0, figures.1)
       }
       let rate = Double(redis.hits) / lookups
       let evidence =

@@ -215,5 +215,14 @@ func spoken(bytes: Int64) -> String {
   }
 }
 
+/// The nearest `Int64`: what a server or Redis says may be anything.
+func whole(_ value: Double) -> Int64 {
+  if value.isNaN { return 0 }
+  return Int64(exactly: value.rounded(.towardZero)) ?? (value < 0 ? .min : .max)
+}
+
+/// `a - b`, or the nearest that there is.
+func difference(_ a: Int64, _ b: Int64) -> Int64 { Int64(clamping: Int128(a) - Int128(b)) }
+
 /// A share as percent, with one digit behind the point.
 func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }

@@ -74,7 +74,7 @@ struct ServerRules {
     let counters = server.counters
     let all = Double(counters.blocksHit) + Double(counters.blocksRead)
     guard all >= Double(limits.bufferReadsMin) else {
-      return check.notJudged("only \(Int64(all)) blocks were read, fewer than \(limits.bufferReadsMin)")
+      return check.notJudged("only \(whole(all)) blocks were read, fewer than \(limits.bufferReadsMin)")
     }
     let share = Double(counters.blocksHit) / all
     let evidence =
@@ -102,7 +102,7 @@ struct ServerRules {
     guard let oldest = ages.max(by: { $0.age < $1.age }) else {
       return check.notJudged("the server tells none")
     }
-    let limit = min(limits.transactionAgeMax, Int64(Double(freezeAge) * limits.freezeAgeFactor))
+    let limit = min(limits.transactionAgeMax, whole(Double(freezeAge) * limits.freezeAgeFactor))
     let evidence = "\(oldest.age) \(unit) in database \(oldest.name), and at 2000000000 writes stop"
     guard oldest.age >= limit else { return check.good(evidence, .init("age", oldest.age)) }
     // Not only this database, where another one is the oldest.
@@ -116,11 +116,11 @@ struct ServerRules {
     let (timed, requested) = (server.checkpoints.timed, server.checkpoints.requested)
     let all = Double(timed) + Double(requested)
     guard all >= Double(limits.checkpointsMin) else {
-      return check.notJudged("only \(Int64(all)) so far, fewer than \(limits.checkpointsMin)")
+      return check.notJudged("only \(whole(all)) so far, fewer than \(limits.checkpointsMin)")
     }
     let share = Double(requested) / all
     let evidence =
-      "\(percent(share)) of \(Int64(all)) were not due by time, with max_wal_size of \(spoken(bytes: server.settings.walBytesMax))"
+      "\(percent(share)) of \(whole(all)) were not due by time, with max_wal_size of \(spoken(bytes: server.settings.walBytesMax))"
     guard share > limits.checkpointsForcedShare else {
       return check.good(evidence, .init("requested_share", share: share))
     }
