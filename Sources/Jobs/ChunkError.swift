@@ -33,6 +33,8 @@ enum ChunkError: Sendable {
     }
     switch error {
     case .cancelled: self = .cancelled
+    // The chunk is found to be done; a later COMMIT that the standby confirms confirms this one, too.
+    case .notReplicated: self = .lost(error)
     case .server(let detail):
       if error.isTransient || detail.sqlState == "55P03" {
         self = .transient(code: detail.sqlState, message: detail.message)

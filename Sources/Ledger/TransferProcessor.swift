@@ -161,7 +161,10 @@ public final class TransferProcessor {
       }
     }
 
-    func isInDoubt(after error: PostgresError) -> Bool { hasSentCommit && error.endsSession }
+    func isInDoubt(after error: PostgresError) -> Bool {
+      if case .notReplicated = error { return true }
+      return hasSentCommit && error.endsSession
+    }
 
     func canRepeat(after error: PostgresError) -> Bool {
       if error.isTransient { return true }
@@ -195,7 +198,7 @@ public final class TransferProcessor {
   /// another one each time, and the settings end with the transaction.
   private func opening(_ session: Session) throws(PostgresError) -> [BoundStatement] {
     defer { chunks += 1 }
-    if chunks == 1, !session.isPooled { try session.query(TransferStatements.settle(false)) }
+    if chunks == 1, try !session.isShared() { try session.query(TransferStatements.settle(false)) }
     return session.beginning() + (chunks > 0 && session.isPooled ? [TransferStatements.settle(true)] : [])
   }
 
@@ -248,7 +251,14 @@ public final class TransferProcessor {
     identifiers = fold.identifiers
     var writes = fold.writing()
     if writes.isEmpty {
-      session.rollback()
+      if attempt.isCommitInDoubt {
+        // It is found after all. Whether a synchronous standby has it, too, is known when this COMMIT returns: it wrote
+        // down the locks on the assets, so it waits for the standby as the lost one did.
+        attempt.hasSentCommit = true
+        try session.query(Statement.commit())
+      } else {
+        session.rollback()
+      }
       if !attempt.hasWorkedMeanwhile { meanwhile() }
       return attempt.claimed(outcomes)
     }
@@ -293,7 +303,8 @@ public struct OutcomeUnknown: Failure {
 
   public var code: String { "outcome_unknown" }
   public var message: String {
-    "COMMIT was sent and no answer came, so the outcome is unknown (\(reason.message))"
+    if case .notReplicated = reason { return reason.message }
+    return "COMMIT was sent and no answer came, so the outcome is unknown (\(reason.message))"
   }
   public var hint: String? {
     key.map {

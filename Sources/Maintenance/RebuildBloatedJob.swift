@@ -50,7 +50,7 @@ public struct RebuildBloatedJob: Job {
   public var limits: JobLimits { JobLimits(chunkSize: 1, concurrency: 1) }
 
   public func prepare(_ session: Session) throws -> any PreparedJob {
-    guard !session.isPooled else {
+    guard try !session.isShared() else {
       throw SimpleFailure(
         .configuration, code: "pooler_unsuitable",
         message: "REINDEX CONCURRENTLY needs a session of its own, and this connection is a pooler's",

@@ -98,18 +98,6 @@ public struct HeldLock {
   }
 }
 
-extension Session {
-  /// Whether the next transaction may run on another server connection; asks the server. A pooler that takes our
-  /// start-up options and drops them still makes up the process id that it gives to its clients.
-  public func isShared() throws(PostgresError) -> Bool {
-    if isPooled { return true }
-    if try query(Statement.backendPID())[0].decode(0, as: Int32.self) == backendPID { return false }
-    isPooled = true
-    prepared.giveUp()
-    return true
-  }
-}
-
 extension AdvisoryLock {
   static let statements = [tryLock, tryTransactionLock, unlock, holder]
 

@@ -12,6 +12,9 @@ public enum PostgresError: Failure {
   case deadlineExceeded(String)
   /// The caller asked to stop, and the server confirmed that the statement was cancelled.
   case cancelled
+  /// COMMIT is done on this server, but somebody ended its wait for a synchronous standby (manual,
+  /// "synchronous_commit"): a failover may lose it. The notice of the server says who.
+  case notReplicated(ServerError)
   /// The server refused the statement.
   case server(ServerError)
   /// A result does not have the shape that the code expects: the schema is not the one it was written for.
@@ -31,7 +34,7 @@ public enum PostgresError: Failure {
     case .server(let error):
       error.sqlState.hasPrefix("08") || error.sqlState.hasPrefix("57P") || error.severity == "FATAL"
         || error.severity == "PANIC"
-    case .malformedConnectionString, .cancelled, .decoding, .misuse: false
+    case .malformedConnectionString, .cancelled, .notReplicated, .decoding, .misuse: false
     }
   }
 
@@ -51,6 +54,7 @@ public enum PostgresError: Failure {
     case .connectionLost: "connection_lost"
     case .deadlineExceeded: "database_timeout"
     case .cancelled: "cancelled"
+    case .notReplicated: "commit_not_replicated"
     case .decoding: "unexpected_schema"
     case .misuse: "internal_error"
     case .server(let error):
@@ -74,6 +78,8 @@ public enum PostgresError: Failure {
     case .connectionLost(let reason): "the connection to PostgreSQL was lost: \(reason)"
     case .deadlineExceeded(let what): "PostgreSQL gave no answer in time: \(what)"
     case .cancelled: "the statement was cancelled"
+    case .notReplicated(let notice):
+      "the server has committed it, but no synchronous standby has confirmed that: \(notice.message)"
     case .decoding(let reason): "the database answered with something unexpected: \(reason)"
     case .misuse(let reason): "IronForge used its database connection wrongly: \(reason)"
     case .server(let error): "PostgreSQL: \(error)"
@@ -87,6 +93,7 @@ public enum PostgresError: Failure {
     case .connectFailed: "check that the server runs and that the URL names it: ironforge config show"
     case .connectionLost, .deadlineExceeded: "check the server, then run the same command again"
     case .cancelled: nil
+    case .notReplicated: "see to the standby (pg_stat_replication), then run the same command again"
     case .decoding: "compare the schema: ironforge migrate status"
     case .misuse: "this is a bug: please report it with the command that you ran"
     case .server(let error): Self.hint(for: error, code: code)
@@ -109,7 +116,7 @@ public enum PostgresError: Failure {
 
   public var isRetryable: Bool {
     switch self {
-    case .connectFailed, .connectionLost, .deadlineExceeded: true
+    case .connectFailed, .connectionLost, .deadlineExceeded, .notReplicated: true
     case .malformedConnectionString, .cancelled, .decoding, .misuse: false
     case .server(let error): isTransient || endsSession || ["55P03", "53300"].contains(error.sqlState)
     }
@@ -120,6 +127,7 @@ public enum PostgresError: Failure {
     case .malformedConnectionString: .configuration
     case .connectFailed, .connectionLost, .deadlineExceeded: .unreachable
     case .cancelled, .misuse: .unexpected
+    case .notReplicated: .outcomeUnknown
     case .decoding: .configuration
     case .server(let error):
       switch code {

@@ -50,6 +50,12 @@ public struct ServerError: Sendable, Equatable, CustomStringConvertible, CustomD
     }
   }
 
+  /// Whether a COMMIT stopped waiting for its synchronous standby. The server gives that warning no SQLSTATE of its own;
+  /// the function that raises it is the same in all versions.
+  var isUnreplicatedCommit: Bool {
+    severity == "WARNING" && sqlState == "01000" && source?.hasSuffix(" SyncRepWaitForLSN") == true
+  }
+
   /// The message alone; the detail can hold data and is left to `debugDescription`.
   public var description: String { "\(message) (SQLSTATE \(sqlState))" }
 

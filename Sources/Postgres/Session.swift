@@ -22,11 +22,15 @@ public final class Session {
   /// True behind a pooler such as PgBouncer, which refuses start-up options: the next transaction may run on
   /// another server connection, so nothing may be left behind on this one.
   public internal(set) var isPooled = false
+  /// True once the server has said that this session has a process of its own.
+  var isDirect = false
   public let options: SessionOptions
   /// Cancels the running statement from another thread.
   public let canceller: StatementCanceller
   /// Notices and warnings, as they arrive; `nil` drops them.
   public var onNotice: ((ServerError) -> Void)?
+  /// A COMMIT of the running statements that did not wait for its standby.
+  var unreplicated: ServerError?
   var prepared: PreparedStatements
   /// Client-side bound on each statement, derived from `statement_timeout`.
   var statementBound: Duration
@@ -58,7 +62,7 @@ public final class Session {
     handle = opened
     self.options = options
     canceller = StatementCanceller(connection: opened)
-    prepared = PreparedStatements(isEnabled: !isPooled)
+    prepared = PreparedStatements(isPooled ? .unusable : .unsettled)
     statementBound = options.statementTimeout + SessionOptions.grace
     PQsetnonblocking(opened, 1)
     PQsetNoticeReceiver(opened, receiveNotice, Unmanaged.passUnretained(self).toOpaque())
@@ -71,7 +75,8 @@ public final class Session {
     let backend: Int32 = try query(Statement.backendPID())[0].decode(0)
     guard backend == backendPID else { return }
     isPooled = false
-    prepared = PreparedStatements(isEnabled: true)
+    isDirect = true
+    prepared = PreparedStatements(.kept)
     try simple(
       "set statement_timeout = \(options.statementTimeout.settingMilliseconds);"
         + " set lock_timeout = \(options.lockTimeout.settingMilliseconds)")
@@ -103,17 +108,24 @@ public final class Session {
   /// The process id of the backend, as `pg_stat_activity` shows it.
   public var backendPID: Int32 { handle.map { PQbackendPID($0) } ?? 0 }
 
+  /// The server that was reached, of those that the connection string names, as `host:port`.
+  public var server: String {
+    guard let handle, let host = string(PQhost(handle)), let port = string(PQport(handle)) else { return "" }
+    return "\(host):\(port)"
+  }
+
   /// The name of the database that it is connected to.
   public var database: String { handle.flatMap { string(PQdb($0)) } ?? "" }
 
   /// Runs `body` with another bound on each of its statements, on both sides of the connection.
   ///
-  /// For work that is meant to take long, such as a verification. It opens no transaction.
+  /// For work that is meant to take long, such as a verification. It opens no transaction. Behind a pooler, which would
+  /// lend the setting to others, it goes with the transactions of `body`.
   public func withStatementTimeout<T>(_ timeout: Duration, _ body: () throws -> T) throws -> T {
     let before = statementBound
     statementBound = timeout + SessionOptions.grace
     defer { statementBound = before }
-    if isPooled { return try body() }
+    if try isShared() { return try body() }
     try simple("set statement_timeout = \(timeout.settingMilliseconds)")
     let result: T
     do {
@@ -181,5 +193,8 @@ public final class Session {
 
 private func receiveNotice(_ context: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
   guard let context, let result else { return }
-  Unmanaged<Session>.fromOpaque(context).takeUnretainedValue().onNotice?(ServerError(result: result))
+  let session = Unmanaged<Session>.fromOpaque(context).takeUnretainedValue()
+  let notice = ServerError(result: result)
+  if notice.isUnreplicatedCommit { session.unreplicated = notice }
+  session.onNotice?(notice)
 }

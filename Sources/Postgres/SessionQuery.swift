@@ -33,7 +33,8 @@ extension Session {
   /// Sends a pipeline without waiting for it; `receive` must follow. In between the caller can compute while
   /// the server works.
   public func send(_ statements: [BoundStatement]) throws(PostgresError) -> PendingPipeline {
-    try complete(try begin([]), with: statements)
+    try settleNames(before: statements)
+    return try complete(try begin([]), with: statements)
   }
 
   /// Begins a pipeline that `complete` must end. In between the caller can wait for something else that the rest depends on.
@@ -42,8 +43,10 @@ extension Session {
   public func begin(
     _ statements: [BoundStatement], isSentAtOnce: Bool = false
   ) throws(PostgresError) -> PendingPipeline {
+    try settleNames(before: statements)
     guard PQenterPipelineMode(try idle()) == 1 else { throw lost() }
     canceller.begin()
+    unreplicated = nil
     var pending = PendingPipeline(steps: [])
     try enqueue(statements, in: &pending)
     // To the last byte: a server that has half of a statement does nothing.
@@ -103,6 +106,7 @@ extension Session {
     }
     try takeSync(deadline)
     if let failure { throw failure }
+    if let unreplicated { throw .notReplicated(unreplicated) }
     return results
   }
 

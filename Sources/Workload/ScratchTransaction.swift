@@ -9,7 +9,7 @@ extension Session {
   /// - Throws: what `body` throws, and `PostgresError`, also where the transaction had failed before.
   func behindSavepoint<T>(_ body: () throws -> T) throws -> T {
     guard isInTransaction else {
-      guard isPooled else { return try body() }
+      guard try isShared() else { return try body() }
       // The next statement may run on another connection of the server.
       _ = try pipeline(beginning())
       defer { rollback() }

@@ -1,3 +1,5 @@
+import Primitives
+
 /// Makes a streaming standby of `server` and lends its address.
 ///
 /// - Parameter settings: lines of its configuration, such as `recovery_min_apply_delay = '50ms'`.
@@ -43,4 +45,34 @@ public func withStandby<R: Sendable>(
   }
   try await run(stop)
   return result
+}
+
+extension PrivatePostgres {
+  /// From now on a COMMIT waits until a standby has it on its disk; returns when one is there.
+  public func requireSynchronousStandby() async throws {
+    try await sql("alter system set synchronous_standby_names = '*'")
+    try await sql("select pg_reload_conf()")
+    let deadline = Deadline.after(.seconds(30))
+    while try await sql("select count(*) from pg_stat_replication where sync_state = 'sync'") != [["1"]] {
+      guard !deadline.hasPassed else { throw TestFailure("no standby became synchronous") }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+}
+
+extension PostgresAddress {
+  /// Makes a standby the primary; returns when it takes writes.
+  public func promote() async throws {
+    guard try await sql("select pg_promote()", database: "postgres") == [["t"]] else {
+      throw TestFailure("the standby in \(host) was not promoted")
+    }
+  }
+
+  /// One URL for several servers, in this order, of which only one that takes writes is meant.
+  public static func failoverURL(_ servers: [PostgresAddress], database: String) -> String {
+    let hosts = servers.map(\.host).joined(separator: ",")
+    let ports = servers.map { String($0.port) }.joined(separator: ",")
+    return
+      "postgresql:///\(database)?host=\(hosts)&port=\(ports)&user=ironforge&target_session_attrs=read-write"
+  }
 }

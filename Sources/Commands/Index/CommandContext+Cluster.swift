@@ -21,11 +21,18 @@ extension CommandContext {
       }
     }
     let primary = try ConnectionString(try configuration.database().value)
-    return ClusterReader(primary: session, name: primary.serverName, replicas: replicas)
+    return ClusterReader(
+      primary: session, name: primary.namesOneServer ? primary.serverName : session.server,
+      replicas: replicas)
   }
 }
 
 extension ConnectionString {
+  /// A list of hosts names a server only once one of them has answered.
+  fileprivate var namesOneServer: Bool {
+    !["host", "hostaddr"].contains { value(of: $0)?.contains(",") == true }
+  }
+
   /// Where it leads, for people: host and port, or the service; never a user or a password.
   fileprivate var serverName: String {
     if let service = value(of: "service"), value(of: "host") == nil { return "service \(service)" }

@@ -100,7 +100,7 @@ public struct ClusterReader {
         switch error {
         // A person asked to stop; a URL that cannot be read is no server that is away.
         case .cancelled, .malformedConnectionString, .misuse: throw error
-        case .connectFailed, .connectionLost, .deadlineExceeded, .server, .decoding:
+        case .connectFailed, .connectionLost, .deadlineExceeded, .notReplicated, .server, .decoding:
           return .failure(name: replica.name, reason: error.message)
         }
       }
