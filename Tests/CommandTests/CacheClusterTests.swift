@@ -1,8 +1,11 @@
+import ArgumentParser
 import Cache
 import Redis
 import TestSupport
 import Testing
 import WalletCache
+
+@testable import Commands
 
 /// The cache's commands on a Redis Cluster of six nodes.
 @Suite(.serialized, .timeLimit(.minutes(3)))
@@ -45,6 +48,73 @@ struct CacheClusterTests {
       #expect(plan.stdout.hasPrefix("{\"keys\":501,"))
       let gone = try await town.run("cache", "invalidate", "--scope", "all", "--execute", "--json", env: env)
       #expect(gone.stdout == "{\"keys\":504,\"deleted\":504,\"fenced\":true,\"executed\":true}\n")
+    }
+  }
+
+  /// What works on one Redis works on six. A command that is new needs a line here.
+  @Test func everyCommandOfTheCacheWorks() async throws {
+    let cluster = try RedisCluster.shared()
+    try await vouch(cluster)
+    let env = try environment(cluster)
+    let directory = try TemporaryDirectory("cluster-cache")
+    let trace = try directory.write((1...500).map { "k\($0 % 60)\n" }.joined(), to: "trace.txt")
+    try await withTown { town in
+      let id = try await town.database.sql("select id from users where email = 'ada@example.com'")[0][0]
+      let table: [(words: [String], codes: [Int32])] = [
+        (["cache", "warmup"], [0]), (["cache", "get", "user:\(id)"], [0]),
+        (["cache", "audit", "--all"], [0]),
+        (["cache", "invalidate", "user:\(id)"], [0]), (["cache", "stats"], [0]),
+        // Other tests move slots of the shared cluster meanwhile; a stale read would be exit 10.
+        (["cache", "race", "--seconds", "2"], [0]),
+        (["cache", "simulate", trace, "--capacity", "50"], [0]), (["job", "run", "drain-outbox"], [0]),
+      ]
+      let told = Set(table.map { $0.words[1] })
+      let missing = CacheCommand.configuration.subcommands.map { $0._commandName }.filter {
+        !told.contains($0)
+      }
+      #expect(missing == [], "a command that needs a line in this table")
+      for (words, codes) in table {
+        let result = try await town.run(words + ["--json"], env: env)
+        #expect(codes.contains(result.exitCode), "\(words): \(result)")
+      }
+    }
+  }
+
+  /// Every write takes the copies of what it has changed out of the node that has them.
+  @Test func everyWriteFences() async throws {
+    let cluster = try RedisCluster.shared()
+    try await vouch(cluster)
+    let env = try environment(cluster)
+    let directory = try TemporaryDirectory("cluster-fences")
+    let (bank, main, savings) = ("ada@example.com/bank", "ada@example.com/main", "ada@example.com/savings")
+    let file = try directory.write("from,to,amount,currency\n\(bank),\(main),1,USD\n", to: "batch.csv")
+    func move(_ verb: [String], _ key: String) -> [String] {
+      verb + ["--from", main, "--to", savings, "--amount", "1", "--currency", "USD", "--key", key]
+    }
+    try await withTown { town in
+      #expect(try await town.send("fund", "100", env: env).exitCode == 0)
+      var holds: [String] = []
+      for key in ["h1", "h2"] {
+        let held = try await town.run(move(["transfer", "hold"], key) + ["--json"], env: env)
+        holds.append(try #require(value("transfer_id", in: held.stdout)))
+      }
+      let wallet = try await town.database.sql("select id from wallets where name = 'main'")[0][0]
+      for words in [
+        move(["transfer"], "t1"), ["transfer", "batch", file], ["transfer", "batch", file, "--atomic"],
+        move(["transfer", "hold"], "h3"), ["transfer", "capture", holds[0]], ["transfer", "void", holds[1]],
+        ["transfer", "reverse", "t1", "--key", "r1"], ["job", "run", "settle-pending"],
+        ["wallet", "freeze", main], ["wallet", "unfreeze", main], ["wallet", "rename", main, "till"],
+      ] {
+        let read = try await town.run(["cache", "get", "wallet:\(wallet)"], env: env)
+        #expect(read.exitCode == 0, "\(read)")
+        let before = try cluster.cluster().execute("EXISTS", .text("wallet:\(wallet)")).integer()
+        let result = try await town.run(words + ["--json"], env: env)
+        #expect(result.exitCode == 0, "\(words): \(result)")
+        let after = try cluster.cluster().execute("EXISTS", .text("wallet:\(wallet)")).integer()
+        // The file is carried out once: its second run changes nothing.
+        let isReplay = words.contains("--atomic")
+        #expect(before == 1 && after == (isReplay ? 1 : 0), "\(words): \(before) \(after)")
+      }
     }
   }
 
