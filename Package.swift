@@ -121,8 +121,8 @@ let package = Package(
       "LedgerTests",
       [
         "Advice", "Batch", "CacheRace", "Doctor", "Fixtures", "Indexes", "Jobs", "Ledger", "Maintenance",
-        "Migrations",
-        "Postgres", "Primitives", "Pruning", "Wallet", "WalletCache", "Workload",
+        "Migrations", "Postgres", "Primitives", "Pruning", "SQLSyntax", "Wallet", "WalletCache",
+        "Workload", "ironforge",
       ]),
     tests("MigrationsTests", ["Migrations", "Postgres"], data: ["Lint"]),
     tests("BatchTests", ["Batch", "Ledger", "Postgres", "Primitives", "Wallet"]),
