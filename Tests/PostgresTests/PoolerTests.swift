@@ -79,6 +79,31 @@ struct PoolerTests {
     }
   }
 
+  /// Two programs that count their statements alike, on one server connection: neither gets the other's answer.
+  @Test func noNameIsUsedThatAnotherProgramMayUse() async throws {
+    try await withDatabase { database async throws in
+      let settings = "ignore_startup_parameters = options\ndefault_pool_size = 1"
+      try await withPooler(database, settings: settings) { url in
+        try await withSession(url) { first throws in
+          let second = try Session(connecting: ConnectionString(url))
+          defer { second.close() }
+          let one = Statement("select $1::int8 + 1", parameters: [.int8], columns: [.int8])
+          let two = Statement("select $1::int8 + 2", parameters: [.int8], columns: [.int8])
+          for value in Int64(0)..<5 {
+            #expect(try first.query(one(value))[0].decode(0, as: Int64.self) == value + 1)
+            #expect(try second.query(two(value))[0].decode(0, as: Int64.self) == value + 2)
+          }
+          let names = "select count(*) from pg_prepared_statements where name <> ''"
+          #expect(try scalar(first, names, Int64.self) == 0)
+          #expect(first.isPooled && second.isPooled)
+          // No setting stays either.
+          try first.withStatementTimeout(.seconds(77)) { try first.transaction {} }
+          #expect(try scalar(second, "select current_setting('statement_timeout')", String.self) == "0")
+        }
+      }
+    }
+  }
+
   @Test func migrationsRefuseThePooler() async throws {
     try await withDatabase { database async throws in
       try await withPooler(database) { url in
@@ -113,7 +138,9 @@ struct PoolerTests {
             }
           }
           // It stands in nobody's way: no snapshot holds vacuum back, and an index is built past it.
-          let open = "pid <> pg_backend_pid() and state = 'idle in transaction'"
+          // Other tests have transactions of their own on this server.
+          let open =
+            "pid <> pg_backend_pid() and datname = current_database() and state = 'idle in transaction'"
           let snapshots = "select count(backend_xmin) from pg_stat_activity where \(open)"
           #expect(try scalar(direct, snapshots, Int64.self) == 0)
           try direct.simple("create table t (x int8)")
