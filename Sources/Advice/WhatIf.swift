@@ -22,9 +22,17 @@ final class WhatIf {
     let name: String
   }
 
-  /// - Throws: `hypopg_missing`, of kind `configuration`; `PostgresError`.
+  /// - Throws: `needs_direct_connection` and `hypopg_missing`, of kind `configuration`; `PostgresError`.
   init(_ session: Session) throws {
     self.session = session
+    // The next statement would be planned by another backend, and ours would keep the indexes for others.
+    if try session.isShared() {
+      throw SimpleFailure(
+        .configuration, code: "needs_direct_connection",
+        message:
+          "indexes are tried in the memory of one server process, and this connection goes through a pooler",
+        hint: "give the server's own address and port in the database URL for this command")
+    }
     guard let row = try session.query(AdviceStatements.hypoPG()).first else {
       throw try Self.missing(session)
     }

@@ -152,6 +152,7 @@ struct PoolerCommandTests {
     let rows = (1...300).map { "b\($0),\(bank),\(main),1,USD\n" }.joined()
     let file = try directory.write("key,from,to,amount,currency\n" + rows, to: "batch.csv")
     try directory.write("code,scale\nSEK,2\n", to: "currencies.csv")
+    try directory.write("select * from orders where b = 7;\n", to: "workload.sql")
     let migrations = Repository.path("migrations")
     let direct = Expectation.refused("migration_needs_direct_connection")
     return [
@@ -178,6 +179,7 @@ struct PoolerCommandTests {
     let direct = Expectation.refused("needs_direct_connection")
     return [
       Line("index", "usage"), Line("index", "snapshot"), Line("index", "audit", expect: .ends([0, 10])),
+      Line("index", "advise", "--workload", directory.file("workload.sql"), expect: direct),
       Line("index", "prune", "--min-age", "0s"),
       Line(
         "index", "prune", "--min-age", "0s", "--execute", "--confirm", name, "--undo", other, expect: direct),
