@@ -188,7 +188,8 @@ struct PoolerCommandTests {
       Line("query", "explain", "select * from orders where a = 5"),
       Line("query", "explain", "select * from orders where b = $1 and a > $2"),
       Line("query", "explain", "select count(*) from orders", "--analyze"),
-      Line("db", "analyze", "--stale-only"), Line("db", "analyze", "--execute"),
+      Line("doctor", expect: .ends([0, 10])), Line("db", "analyze", "--stale-only"),
+      Line("db", "analyze", "--execute"),
     ]
   }
 
