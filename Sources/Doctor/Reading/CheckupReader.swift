@@ -48,7 +48,7 @@ public struct CheckupReader {
     try shouldStop()
     let (redisFacts, warmth) = try readRedis(redis)
     var settings = settings
-    settings.isPooled = session.isPooled
+    settings.isPooled = try session.isShared()
     return CheckupFacts(
       server: server, catalog: catalog, audit: Audit(catalog, usage: usage).report(), plans: plans,
       migrations: state, outbox: outbox, statements: statements, statementsFix: fix, redis: redisFacts,
