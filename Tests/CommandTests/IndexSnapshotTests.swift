@@ -5,11 +5,13 @@ import Testing
 /// The usage ledger on real servers: a streaming standby, resets, crashes, a promotion.
 @Suite(.timeLimit(.minutes(4))) struct IndexSnapshotTests {
   private static let schema = """
+    -- The role is called as the schema of IronForge's own tables, which would come first.
+    set search_path = public;
     create table t (id int primary key, a int, b int, c int);
     create index t_unused on t (a);
     create index t_standby on t (b);
     create index t_primary on t (c);
-    insert into t select n, n, n, n from generate_series(1, 1000) n;
+    insert into t select n, n, n, n from generate_series(1, 30000) n;
     """
 
   private func migrate(_ url: String) async throws {
@@ -319,6 +321,62 @@ import Testing
       try await database.sql("drop index t_a")
       let gone = try await snapshot(database.url).json
       #expect(text("removed", gone) == "1")
+    }
+  }
+
+  /// A narrow index has all scans because the planner prefers it; when it is dropped, the wide one is not unused.
+  @Test func whatTakesOverFromADroppedIndexIsNotUnused() async throws {
+    try await withPrivatePostgres { server in
+      try await migrate(server.url)
+      try await server.sql(
+        Self.schema + "create index t_c_a on t (c, a); create index t_b_a on t (b, a) where b > 0; analyze t;"
+      )
+      _ = try await snapshot(server.url)
+      try await scan("c", server.address)
+      _ = try await snapshot(server.url)
+      try await backdate(server)
+      let before = try await verdicts(server.url)
+      #expect(before["t_c_a"] == "keep never_read survivor")
+      #expect(before["t_b_a"] == "drop never_read")
+      try await server.sql("drop index t_primary")
+      // Asked before the next snapshot, and after it.
+      let dropped = try await verdicts(server.url)
+      #expect(dropped["t_c_a"] == "review never_read index_relieved")
+      #expect(dropped["t_b_a"] == "drop never_read")
+      _ = try await snapshot(server.url)
+      let recorded = try await verdicts(server.url)
+      #expect(recorded["t_c_a"] == "review never_read index_relieved")
+      try await server.sql(
+        "update ironforge.index_history set relieved_at = now() - interval '31 days' where index_name = 't_c_a'"
+      )
+      let later = try await verdicts(server.url)
+      #expect(later["t_c_a"] == "drop never_read")
+    }
+  }
+
+  /// `CREATE DATABASE … TEMPLATE` copies the ledger, and not what it tells of.
+  @Test func aCopiedDatabaseBeginsALedgerOfItsOwn() async throws {
+    try await withPrivatePostgres { server in
+      try await migrate(server.url)
+      try await server.sql(Self.schema)
+      _ = try await snapshot(server.url)
+      try await backdate(server)
+      try await server.address.sql("create database copied template ironforge", database: "postgres")
+      let copy = server.address.url(database: "copied")
+      let statistics = try await run(["audit", "--fail-on", "none"], copy).json["statistics"]
+      #expect(text("ledger", statistics) == "false")
+      let first = try await snapshot(copy)
+      #expect(text("previous", first.json) == "null" && text("removed", first.json) == "0")
+      #expect(first.stderr.contains("it begins anew with this snapshot"))
+      let seen = try await server.address.sql(
+        "select count(*) from ironforge.index_history where first_seen_at < now() - interval '1 hour'",
+        database: "copied")
+      #expect(seen == [["0"]])
+      let second = try await snapshot(copy)
+      #expect(text("previous", second.json) == text("at", first.json))
+      #expect(!second.stderr.contains("begins anew"))
+      let original = try await snapshot(server.url)
+      #expect(text("previous", original.json) != "null" && text("created", original.json) == "0")
     }
   }
 

@@ -142,6 +142,32 @@ import Testing
     }
   }
 
+  /// The scans of a locked partition, and what its index is for, are not known.
+  @Test func aLockedPartitionLeavesItsTreeToBeReviewed() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table p (a int, b int) partition by range (a);
+        create table p1 partition of p for values from (0) to (10);
+        create table p2 partition of p for values from (10) to (20);
+        create index p_a on p (a);
+        create index p_a_b on p (a, b);
+        """)
+      let holder = try Session(connecting: ConnectionString(database.url))
+      try holder.simple("begin; lock table p2 in access exclusive mode")
+      func verdicts() async throws -> [String] {
+        Audit(try await readCatalog(database.url).trusted).report().findings
+          .filter { $0.kind == .redundant && $0.verdict != .keep }.map {
+            "\($0.verdict) \($0.index ?? ""): \($0.reasons.map(\.code))"
+          }
+      }
+      let locked = try await verdicts()
+      holder.close()
+      #expect(locked == [#"review p_a: ["covered_by", "tree_incomplete"]"#])
+      #expect(try await verdicts() == [#"drop p_a: ["covered_by"]"#])
+    }
+  }
+
   /// A server of its own: a tablespace, commit times, and statistics that a crash wipes out.
   @Test func knowsAgesPlacesAndCrashes() async throws {
     try await withPrivatePostgres { server in

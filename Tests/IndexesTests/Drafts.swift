@@ -41,7 +41,8 @@ struct Draft {
       table.columns[Int16(number + 1)] = Column(name: column, quoted: column)
     }
     table.rows = 100
-    table.counters.sequentialScans = 1
+    table.sizeBytes = 2 << 20
+    table.counters.inserted = 1
     table.counters.lastAnalyze = Self.longAgo
     change(&table)
     tables.append(table)

@@ -37,6 +37,8 @@ import Testing
     ("(\"Mixed \"\"name\" = 'it''s'::text)", "(\"Mixed \"\"name\" IS NOT NULL)"),
     ("(lower(email) = 'x'::text)", "(lower(email) IS NOT NULL)"),
     ("((a = 1) OR (b = 2))", "((a = 1) OR (b = 2))"),
+    ("(s = 'open'::public.status)", "(s IS NOT NULL)"),
+    ("(c = '(1,)'::public.pair)", "(c = '(1,)'::public.pair)"),
   ])
   func follows(_ a: String, _ b: String) {
     #expect(implies(a, b))
@@ -63,6 +65,10 @@ import Testing
     ("((a = 1) OR (b = 2))", "(a = 1)"),
     ("((a = 1) OR (b = 2))", "(a IS NOT NULL)"),
     ("(NOT (a = 1))", "(a IS NOT NULL)"),
+    // A row with a NULL in it can be compared, and is not "not null".
+    ("(c > '(1,)'::public.pair)", "(c IS NOT NULL)"),
+    (#"(c = E'(1,"\\\\")'::public.pair)"#, "(c IS NOT NULL)"),
+    ("(c = ANY (ARRAY['(1,)'::public.pair, '(2,)'::public.pair]))", "(c IS NOT NULL)"),
     // An operator of somebody's own may be true of NULL.
     ("(a OPERATOR(public.=) 5)", "(a IS NOT NULL)"),
     ("(COALESCE(a, 1) = 1)", "(a IS NOT NULL)"),

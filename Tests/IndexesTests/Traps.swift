@@ -29,6 +29,7 @@ enum Traps {
     "redundant t_chain.chain_a_b < chain_a_b_c",
     "redundant t_expression.expression_lower < expression_lower_a",
     "redundant t_include.include_b < include_b_y",
+    "redundant t_nulls.nulls_a_not_null < nulls_a_b",
     "redundant t_include.include_a_x < include_a_x_key",
     "redundant t_partial.partial_b_not_null < partial_b",
     "redundant t_partition.partition_a < partition_a_b",
@@ -42,6 +43,7 @@ enum Traps {
     "t_clustered.clustered_a clustered",
     "t_invalid.invalid_a survivor_invalid",
     "t_partial.partial_a partial_filters",
+    "t_nulls.nulls_b_not_null partial_filters",
     "t_replica.replica_a enforces_uniqueness replica_identity",
     "t_unique.unique_b enforces_uniqueness",
     "t_referenced.referenced_a enforces_uniqueness backs_foreign_key",
@@ -97,6 +99,11 @@ enum Traps {
     create index partial_d_turned on t_partial (d) where e > 5 and status = 'open';
     create index partial_e on t_partial (e) where f = 1;
     create index partial_e_other on t_partial (e) where f = 2;
+
+    create table t_nulls (a int, b int);
+    create index nulls_a_b on t_nulls (a, b);
+    create index nulls_a_not_null on t_nulls (a, b) where a is not null;
+    create index nulls_b_not_null on t_nulls (a, b) where b is not null;
 
     create table t_unique (a int, b int, c int);
     create unique index unique_a on t_unique (a);

@@ -75,6 +75,30 @@ import Testing
       ])
   }
 
+  /// What gives no statistics, or coarser ones, cannot stand in for one that does.
+  @Test func onlyStatisticsThatThePlannerReadsCount() {
+    func findings(_ change: (inout Index) -> Void) -> [String] {
+      var draft = Draft()
+      draft.table()
+      draft.index("own", "lower(s)")
+      draft.index("twin", "c lower(s)") {
+        $0.usage.scans = 1
+        change(&$0)
+      }
+      return draft.findings(.unused)
+    }
+    let kept = ["keep own: never_read expression_statistics"]
+    #expect(findings { _ in } == ["drop own: never_read"])
+    #expect(findings { $0.isValid = false } == kept)
+    #expect(findings { $0.predicate = "(a = 1)" } == kept)
+    #expect(findings { $0.statisticsTargets = [2: 99] } == kept)
+    #expect(findings { $0.statisticsTargets = [2: 100] } == ["drop own: never_read"])
+    var partial = Draft()
+    partial.table()
+    partial.index("own", "lower(s)", where: "(a = 1)")
+    #expect(partial.findings(.unused) == ["drop own: never_read"])
+  }
+
   @Test func theSurvivorOfARedundantOneStays() {
     var draft = Draft()
     draft.table()
@@ -84,6 +108,98 @@ import Testing
       Set(draft.findings) == [
         "drop narrow: covered_by", "drop narrow: never_read", "keep wide: never_read survivor",
       ])
+  }
+
+  @Test func whatDoesTheWorkOfAHalfDroppedOneStays() {
+    func findings(_ change: (inout Index) -> Void) -> [String] {
+      var draft = Draft()
+      draft.table()
+      draft.index("wide", "a b")
+      draft.index("narrow", "a") {
+        $0.isValid = false
+        change(&$0)
+      }
+      return draft.findings(.unused)
+    }
+    let kept = ["keep wide: never_read survivor"]
+    #expect(findings { _ in } == kept)
+    let isAlmostGone = findings {
+      $0.isReady = false
+      $0.isLive = false
+    }
+    #expect(isAlmostGone == kept)
+    // Its build failed before any query could use it.
+    #expect(findings { $0.isReady = false } == ["drop wide: never_read"])
+  }
+
+  @Test func whatHasTakenOverFromAnIndexThatIsGoneIsReviewedForAWhile() {
+    var draft = Draft()
+    draft.table()
+    draft.index("wide", "a b") {
+      $0.history = IndexHistory(
+        firstSeen: Draft.longAgo,
+        relievedAt: Timestamp(microseconds: Draft.now.microseconds - 29 * 86_400_000_000))
+    }
+    #expect(draft.findings == ["review wide: never_read index_relieved"])
+    draft.indexes[0].history?.relievedAt = Timestamp(
+      microseconds: Draft.now.microseconds - 31 * 86_400_000_000)
+    #expect(draft.findings == ["drop wide: never_read"])
+  }
+
+  @Test func whileAPartitionIsLockedItsTreeIsReviewed() {
+    var draft = Draft()
+    let root = draft.table("root") { $0.isPartitioned = true }
+    let one = draft.table("one") { $0.parent = root }
+    let narrow = draft.index("narrow", "a", on: root) {
+      $0.isPartitioned = true
+      $0.attachedCount = 1
+    }
+    let wide = draft.index("wide", "a b", on: root) {
+      $0.isPartitioned = true
+      $0.attachedCount = 1
+    }
+    for (name, keys, parent) in [("narrow_one", "a", narrow), ("wide_one", "a b", wide)] {
+      draft.index(name, keys, on: one) { $0.parent = parent }
+    }
+    let seen = draft.findings.filter { $0.hasPrefix("drop") }
+    #expect(Set(seen) == ["drop narrow: covered_by", "drop narrow: never_read"])
+    for place in 0...1 { draft.indexes[place].attachedCount = 2 }
+    let drops = draft.findings.filter { $0.hasPrefix("drop") }
+    #expect(drops == [])
+    let narrowed = draft.findings.filter { $0.hasPrefix("review narrow") }
+    #expect(
+      Set(narrowed) == [
+        "review narrow: covered_by tree_incomplete", "review narrow: never_read tree_incomplete",
+      ])
+  }
+
+  @Test func itsOwnIndexesAreNotItsBusiness() {
+    var draft = Draft()
+    draft.table()
+    for (name, keys) in [("own", "a"), ("own_too", "a b")] {
+      draft.index(name, keys)
+      let last = draft.indexes.removeLast()
+      var own = Index(
+        oid: last.oid, table: last.table,
+        name: RelationName(schema: "ironforge", name: name, quoted: "ironforge.\(name)"), keys: last.keys)
+      own.madeAt = last.madeAt
+      draft.indexes.append(own)
+    }
+    #expect(
+      Set(draft.findings) == [
+        "keep own: covered_by own", "keep own: never_read own", "keep own_too: never_read own",
+      ])
+  }
+
+  /// What is unique in it is not known then, and an index on one column may be all that a foreign key needs.
+  @Test func whileAParentIsLockedWhateverMayServeItsForeignKeyStays() {
+    var draft = Draft()
+    draft.table()
+    draft.foreignKey("a b", to: 999)
+    draft.index("one", "b c")
+    draft.index("none", "c b")
+    #expect(
+      draft.findings == ["drop none: never_read", "keep one: never_read serves_foreign_key"])
   }
 
   @Test func partitionsCountTogetherAndNeverAlone() {
@@ -142,10 +258,13 @@ import Testing
     draft.indexes[0].madeAt = Timestamp(microseconds: Draft.now.microseconds - 86_400_000_000)
     #expect(draft.findings == ["review idle: never_read index_young"])
     draft.indexes[0].madeAt = Draft.longAgo
-    draft.tables[0].counters.sequentialScans = 0
+    // One dump.
+    draft.tables[0].counters = TableCounters(sequentialScans: 1, lastAnalyze: Draft.longAgo)
     #expect(draft.findings == ["review idle: never_read table_idle"])
     draft.tables[0].counters.inserted = 1
     #expect(draft.findings == ["drop idle: never_read"])
+    draft.tables[0].sizeBytes = (1 << 20) - 1
+    #expect(draft.findings == ["review idle: never_read table_small"])
   }
 
   @Test func hardlyReadBesideManyWritesIsReviewed() {

@@ -221,6 +221,62 @@ import Testing
     #expect(model.entry(in: ledger)?.firstSeen == ServerModel.time(model.now))
   }
 
+  /// Index 0 is covered by 1 alone; 2 is another one of its table.
+  private func relieved(
+    after pause: Int64 = 3600, isCovered: Bool = true, _ change: (inout ServerModel) -> Void = { _ in }
+  ) -> [Int] {
+    var (model, ledger) = (ServerModel(indexes: 3), UsageLedger())
+    change(&model)
+    var identities = model.identities
+    if isCovered { identities[0].coveredBy = [Int64(model.oids[1])] }
+    _ = ledger.advance([model.observe(0)], identities: identities)
+    model.wait(pause)
+    _ = ledger.advance([model.observe(0)], identities: Array(identities.dropFirst()))
+    let now = ServerModel.time(model.now)
+    // It stays where the index is not gone anew.
+    model.wait(60)
+    _ = ledger.advance([model.observe(0)], identities: Array(identities.dropFirst()))
+    return [1, 2].filter { model.entry($0, in: ledger)?.relievedAt == now }
+  }
+
+  @Test func whatAnIndexDidThatIsGoneOthersDoFromNowOn() {
+    #expect(relieved { $0.scan(0) } == [1])
+    #expect(relieved(isCovered: false) { $0.scan(0) } == [1, 2])
+    // Nobody had read it an hour ago; what was in the year since, nobody knows.
+    #expect(relieved() == [])
+    #expect(relieved(after: 365 * ServerModel.day) == [1])
+    #expect(relieved(after: 365 * ServerModel.day, isCovered: false) == [])
+  }
+
+  /// The one that covers it was built anew at the same time; one that covers it and goes as well does nothing more.
+  @Test func whoTakesOverIsKnownAfterARebuildAndMustBeThere() {
+    var (model, ledger) = (ServerModel(indexes: 3), UsageLedger())
+    model.scan(0)
+    var identities = model.identities
+    identities[0].coveredBy = [Int64(model.oids[1])]
+    _ = ledger.advance([model.observe(0)], identities: identities)
+    var again = ledger
+    model.wait(60)
+    model.rebuild(1)
+    _ = ledger.advance([model.observe(0)], identities: Array(model.identities.dropFirst()))
+    let rebuilt = [1, 2].map { model.entry($0, in: ledger)?.relievedAt }
+    #expect(rebuilt == [ServerModel.time(model.now), nil])
+    _ = again.advance([model.observe(0)], identities: Array(model.identities.suffix(1)))
+    #expect(model.entry(2, in: again)?.relievedAt == ServerModel.time(model.now))
+  }
+
+  @Test func aLedgerTellsOfOneDatabase() {
+    let model = ServerModel()
+    var ledger = UsageLedger()
+    let (own, copy) = (DatabaseIdentity(oid: 5, name: "shop"), DatabaseIdentity(oid: 6, name: "shop"))
+    #expect(ledger.belongs(to: own) && ledger.belongs(to: copy))
+    model.snapshot(&ledger)
+    #expect(ledger.belongs(to: own) && !ledger.belongs(to: copy))
+    // Of a version that did not say.
+    ledger.servers[1]?.databaseOID = nil
+    #expect(ledger.belongs(to: copy))
+  }
+
   @Test func whatIsLockedIsNotGone() {
     var (model, ledger) = (ServerModel(), UsageLedger())
     model.snapshot(&ledger)

@@ -50,14 +50,15 @@ extension TestDatabase {
   }
 }
 
-/// The audit of a database as if it had been there, and read in sequence, since 1970.
+/// The audit of a database as if it were large, and had been there and been written since 1970.
 @Sendable func audited(_ session: Session) throws -> (catalog: Catalog, report: IndexAuditReport) {
   let read = try CatalogReader(session).read()
   var facts = read.facts
   facts.since = Timestamp(microseconds: 0)
   let tables = read.tables.values.map { table in
     var table = table
-    table.counters.sequentialScans += 1
+    table.counters.inserted += 1
+    table.sizeBytes = max(table.sizeBytes, 2 << 20)
     return table
   }
   let indexes = read.indexes.values.map { index in

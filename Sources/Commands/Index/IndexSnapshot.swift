@@ -55,6 +55,11 @@ struct IndexSnapshot: CronCommand {
         "left as they were, because they are locked exclusively: \(snapshot.tablesLocked.joined(separator: ", "))"
       )
     }
+    if snapshot.isCopy {
+      messages.warning(
+        "the ledger came with this database from the one that it was copied of; it begins anew with this snapshot"
+      )
+    }
     warnOfUnheard(snapshot.unheard, messages)
   }
 }

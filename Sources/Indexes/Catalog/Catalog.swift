@@ -62,6 +62,11 @@ public struct Catalog: Sendable {
     return found
   }
 
+  /// Whether all that is attached below the index is in the catalog; indexes of locked partitions are not.
+  func isTreeComplete(_ index: Index) -> Bool {
+    tree(of: index).allSatisfy { $0.attachedCount <= childrenOfIndex[$0.oid, default: []].count }
+  }
+
   /// The uppermost index that this one is attached to; itself when it is to none.
   public func root(of index: Index) -> Index {
     var root = index

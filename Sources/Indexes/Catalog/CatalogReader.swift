@@ -90,6 +90,7 @@ public struct CatalogReader {
     facts.knowsCommitTimes = try row.decode(6)
     facts.seesAllStatistics = try row.decode(7)
     facts.tablesHidden = try row.decode(8)
+    facts.statisticsTarget = try row.decode(9)
     return facts
   }
 
@@ -164,6 +165,7 @@ public struct CatalogReader {
       index.comment = try row.decodeIfPresent(20)
       index.sizeBytes = try row.decode(21)
       index.definition = definition
+      index.attachedCount = try row.decode(23)
       index.isInWork = !index.isValid && !abandoned.contains(oid)
       index.hasNullsNotDistinct = details.nullsNotDistinct.contains(oid)
       index.statisticsTargets = details.targets[oid] ?? [:]

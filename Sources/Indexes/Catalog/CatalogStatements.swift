@@ -53,11 +53,12 @@ public enum IndexStatements {
       pg_is_in_recovery(), current_setting('track_counts')::boolean,
       current_setting('track_commit_timestamp')::boolean, pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
       (select count(*) from pg_class c
-       where c.oid in (\(userTables)) and not has_any_column_privilege(c.oid, 'select'))
+       where c.oid in (\(userTables)) and not has_any_column_privilege(c.oid, 'select')),
+      current_setting('default_statistics_target')::int4
     from pg_stat_database d
     where d.datname = current_database()
     """,
-    columns: [.text, .text, .timestamptz, .timestamptz, .bool, .bool, .bool, .bool, .int8])
+    columns: [.text, .text, .timestamptz, .timestamptz, .bool, .bool, .bool, .bool, .int8, .int4])
 
   public static let lockedTables = Statement(
     """
@@ -167,7 +168,9 @@ public enum IndexStatements {
       k.conname::text, k.contype, k.condeferrable,
       quote_ident(s.spcname), coalesce(c.reloptions, '{}'), obj_description(i.indexrelid, 'pg_class'),
       coalesce(pg_relation_size(i.indexrelid), 0),
-      pg_get_indexdef(i.indexrelid)
+      pg_get_indexdef(i.indexrelid),
+      -- Also those of tables that are not open.
+      case when c.relkind = 'I' then (select count(*) from pg_inherits h where h.inhparent = i.indexrelid) else 0 end
     from open_tables o
     join pg_index i on i.indrelid = o.oid
     join pg_class c on c.oid = i.indexrelid
@@ -179,6 +182,7 @@ public enum IndexStatements {
     columns: [
       .oid, .oid, .text, .text, .text, .text, .int2Array, .int2, .int8Array, .int8Array, .int2Array,
       .textArray, .text, .boolArray, .int8, .text, .char, .bool, .text, .textArray, .text, .int8, .text,
+      .int8,
     ])
 
   /// What is not the default about the columns of indexes: operator classes' parameters, statistics targets. The latter
@@ -191,12 +195,13 @@ public enum IndexStatements {
     where a.attoptions is not null or coalesce(a.attstattarget, -1) >= 0
     """, columns: [.oid, .int2, .text, .int4])
 
+  /// Of locked tables too, which takes no lock: one that is locked here and open in the next statement would look unused.
   static let usage = Statement(
     """
-    with \(openTables)
     select i.indexrelid, pg_stat_get_numscans(i.indexrelid), pg_stat_get_tuples_returned(i.indexrelid),
       pg_stat_get_tuples_fetched(i.indexrelid)
-    from open_tables o join pg_index i on i.indrelid = o.oid
+    from pg_index i
+    where pg_stat_get_numscans(i.indexrelid) > 0
     """, columns: [.oid, .int8, .int8, .int8])
 
   /// For servers with track_commit_timestamp only; on others it fails.

@@ -19,6 +19,8 @@ public struct Index: Sendable {
   public var isPartitioned = false
   /// The partitioned index that it is attached to.
   public var parent: UInt32?
+  /// How many partitions' indexes are attached right below it, in the catalog or not.
+  public var attachedCount: Int64 = 0
 
   public var isUnique = false
   /// False for a deferrable constraint's.

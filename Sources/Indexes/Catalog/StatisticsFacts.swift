@@ -17,6 +17,8 @@ public struct StatisticsFacts: Sendable {
   public var knowsCommitTimes = false
   /// Whether the role may see what other roles' sessions do.
   public var seesAllStatistics = true
+  /// `default_statistics_target`: how finely ANALYZE looks at a column or an expression that has no target of its own.
+  public var statisticsTarget: Int32 = 100
   /// Physical standbys that stream from this server now, by application name.
   public var standbys: [String] = []
   /// Tables whose columns' statistics the role may not see.

@@ -32,6 +32,11 @@ struct Coverage {
     return beyond.isEmpty || beyond.isSubset(of: nullsLeftOut(of: index)) ? .covered : .filters
   }
 
+  /// The whole indexes of its table that do all that an index does, or did before it was half dropped; by OID.
+  func replacements(of index: Index) -> [Index] {
+    catalog.indexes(of: index.table).filter { $0.isWhole && relation(of: index, to: $0) == .covered }
+  }
+
   /// How many conjuncts its WHERE clause has.
   func conjunctCount(_ index: Index) -> Int { predicate(of: index).conjuncts.count }
 
@@ -46,10 +51,10 @@ struct Coverage {
     case "gin":
       // "Search effectiveness is the same regardless of which index column(s) the query conditions use."
       return Self.counts(covering.keys) == Self.counts(index.keys)
-    case "brin":
-      // Pages a range are not a matter of storage alone: they are what a scan can tell apart.
-      return covering.keys == index.keys && Set(covering.storage) == Set(index.storage)
-    default: return covering.keys == index.keys
+    case "hash", "gist", "spgist": return covering.keys == index.keys
+    // Pages a range of BRIN, lists and signatures of extensions' methods are not a matter of storage alone: they decide
+    // what a scan can tell apart.
+    default: return covering.keys == index.keys && Set(covering.storage) == Set(index.storage)
     }
   }
 
@@ -65,13 +70,12 @@ struct Coverage {
     return needed.isSubset(of: given)
   }
 
-  /// `key IS NOT NULL` for each key of a btree. A search for a key finds no NULL anyway, and they stand together at one
-  /// end.
+  /// `key IS NOT NULL` for the first key of a btree. A search for it finds no NULL anyway, and they stand together at one
+  /// end. Those of a later key are spread over the whole index: leaving them out makes it smaller wherever one reads.
   private func nullsLeftOut(of index: Index) -> Set<Predicate.Conjunct> {
-    guard index.method == "btree", let columns = catalog.tables[index.table]?.columns else { return [] }
-    let subjects =
-      index.keyColumns.compactMap { columns[$0].map { ExactText($0.quoted) } }
-      + index.keys.compactMap(\.expression).map { Predicate.subject(of: $0) }
-    return Set(subjects.map { Predicate.Conjunct(subject: $0, test: .isNotNull) })
+    guard index.method == "btree", let key = index.keys.first else { return [] }
+    let column = key.column.flatMap { catalog.tables[index.table]?.columns[$0] }.map { ExactText($0.quoted) }
+    guard let subject = column ?? key.expression.map({ Predicate.subject(of: $0) }) else { return [] }
+    return [Predicate.Conjunct(subject: subject, test: .isNotNull)]
   }
 }

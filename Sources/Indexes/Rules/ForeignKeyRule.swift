@@ -22,6 +22,8 @@ extension Catalog {
   private func sufficientColumns(_ key: ForeignKey) -> [Set<Int16>] {
     let referring = Dictionary(zip(key.parentColumns, key.columns)) { first, _ in first }
     var sets = [Set(key.columns)]
+    // Somebody has locked the parent: what is unique in it is not known, and may be any of them.
+    if tables[key.parent] == nil { return sets + key.columns.map { [$0] } }
     for index in indexes(of: key.parent) where index.isUnique && index.isWhole && index.predicate == nil {
       let columns = index.keyColumns.compactMap { referring[$0] }
       if columns.count == index.keys.count { sets.append(Set(columns)) }

@@ -5,6 +5,9 @@ struct Predicate: Equatable {
   struct Constant: Hashable {
     let text: ExactText
     let integer: Int64?
+
+    /// Whether it may be a row: one with a NULL in it can be compared, and `IS NOT NULL` is false of it.
+    var mayBeRow: Bool { text.description.hasPrefix("'(") || text.description.hasPrefix("E'(") }
   }
 
   /// `subject op constant`. Names without a schema are those of pg_catalog, whose comparisons are strict: true only of
@@ -80,7 +83,9 @@ extension Predicate.Test {
   /// Whether it is true only of what is not null.
   var isStrict: Bool {
     switch self {
-    case .isTrue, .isFalse, .compares, .isOneOf: true
+    case .isTrue, .isFalse: true
+    case .compares(_, let constant): !constant.mayBeRow
+    case .isOneOf(let constants): !constants.contains(where: \.mayBeRow)
     case .isNull, .isNotNull, .holds: false
     }
   }

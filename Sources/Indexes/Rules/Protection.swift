@@ -10,6 +10,9 @@ extension Catalog {
       let name = indexes[parent]?.name.quoted ?? "a partitioned index"
       add(Reason("partition_child", "it is attached to \(name) and can only go together with \(root)"))
     }
+    if index.name.schema == "ironforge" {
+      add(Reason("own", "it is IronForge's own, which knows what it is for"))
+    }
     for member in tree(of: index) {
       if let constraint = member.constraint { add(constraint.protection) }
       if member.isUnique, member.constraint == nil {

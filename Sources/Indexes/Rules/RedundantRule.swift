@@ -81,7 +81,16 @@ struct RedundantRule {
       ? Reason("duplicate_of", "\(covering.name.quoted) has the same keys and does all that it does")
       : Reason("covered_by", "\(covering.name.quoted) begins with the same keys and does all that it does")
     let protections = catalog.protections(of: index)
-    if protections.isEmpty { return finding(kind, index, .drop, [reason], covering) }
+    if protections.isEmpty {
+      guard catalog.feedsPlanner(index, beside: [covering]) else {
+        return finding(kind, index, .drop, [reason], covering)
+      }
+      let statistics = Reason(
+        "expression_statistics",
+        "the planner estimates by its statistics of an expression, and \(covering.name.quoted) has coarser ones"
+      )
+      return finding(kind, index, .review, [reason, statistics], covering)
+    }
     if isEqual, isEnforcedTwice(index, covering), protections.map(\.code) == ["enforces_uniqueness"] {
       let twice = Reason(
         "uniqueness_enforced_twice",

@@ -22,6 +22,14 @@ struct RuleContext {
     _ kind: Finding.Kind, _ index: Index, _ verdict: Finding.Verdict, _ reasons: [Reason],
     _ evidence: [(key: String, value: JSON)]
   ) -> Finding {
+    var (verdict, reasons) = (verdict, reasons)
+    if verdict == .drop, !catalog.isTreeComplete(index) {
+      verdict = .review
+      reasons.append(
+        Reason(
+          "tree_incomplete", "a partition of its table is locked, and what its index does there is not known")
+      )
+    }
     let isDrop = verdict == .drop || verdict == .review
     return Finding(
       kind, table: catalog.tableName(index), index: index.name.name,

@@ -8,6 +8,10 @@ public struct Thresholds: Sendable {
   public var scansPerWrite = 0.01
   public var writesMany: Int64 = 10_000
 
+  /// The planner reads a table with fewer bytes whole, now and then also where an index would do (pghero's floor, of the
+  /// index there).
+  public var tableBytesFew: Int64 = 1 << 20
+
   /// A table with fewer bytes needs no index for its foreign keys; nor one that nobody writes, whose parent is small.
   public var foreignKeyTableBytes: Int64 = 9 << 20
   public var foreignKeyTableWrites: Int64 = 1000

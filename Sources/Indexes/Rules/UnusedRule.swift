@@ -5,15 +5,19 @@ struct UnusedRule {
   private let context: RuleContext
   /// What goes because another index does its work.
   private let redundant: Set<UInt32>
-  /// The others, which stay, unused or not; of attached ones their roots.
+  /// The others, which stay, unused or not, and those that do the work of one that is half dropped; of attached ones
+  /// their roots.
   private let survivors: Set<UInt32>
 
   /// - Parameter survivors: each redundant index with the one that stays for it.
   init(context: RuleContext, survivors: [UInt32: UInt32]) {
     self.context = context
     redundant = Set(survivors.keys)
-    self.survivors = Set(
-      survivors.values.compactMap { context.catalog.indexes[$0].map { context.catalog.root(of: $0).oid } })
+    let replaced = survivors.values.compactMap { context.catalog.indexes[$0] }
+    // What was built and never finished has done no work.
+    let broken = context.catalog.indexes.values.filter { !$0.isWhole && ($0.isReady || !$0.isLive) }
+    let replacing = broken.flatMap { context.coverage.replacements(of: $0) }
+    self.survivors = Set((replaced + replacing).map { context.catalog.root(of: $0).oid })
   }
 
   private var catalog: Catalog { context.catalog }
@@ -82,7 +86,9 @@ struct UnusedRule {
     if survivors.contains(index.oid) {
       reasons.append(
         Reason(
-          "survivor", "it takes over the work of an index that is redundant; look again when that has gone"))
+          "survivor",
+          "it takes over the work of an index that is redundant or half dropped; look again when that has gone"
+        ))
     }
     if served[index.oid, default: []].contains(where: {
       $0.allSatisfy { $0 == index.oid || gone.contains($0) }
@@ -110,18 +116,13 @@ struct UnusedRule {
     return served
   }
 
-  /// Unless an index that stays has the same expressions.
+  /// Unless an index that stays gives the same statistics of its expressions.
   private func feedsPlanner(_ index: Index, _ gone: Set<UInt32>) -> Bool {
-    let expressions = Self.expressions(index)
-    guard !expressions.isEmpty else { return false }
+    guard index.hasExpressions else { return false }
     let others = catalog.indexes(of: index.table).filter {
       $0.oid != index.oid && !gone.contains(catalog.root(of: $0).oid)
     }
-    return !expressions.isSubset(of: others.reduce(into: []) { $0.formUnion(Self.expressions($1)) })
-  }
-
-  private static func expressions(_ index: Index) -> Set<ExactText> {
-    Set(index.keys.compactMap(\.expression))
+    return catalog.feedsPlanner(index, beside: others)
   }
 
   // MARK: Findings
@@ -141,15 +142,10 @@ struct UnusedRule {
       reasons.append(
         Reason("hardly_read", "\(scans) scans, but \(writes(index)) writes had to follow it"))
     }
-    if let table = whole(index)?.counters, table.writes == 0, table.sequentialScans == 0,
-      whole(index).map(context.indexScans) == 0
-    {
-      verdict = .review
-      reasons.append(
-        Reason(
-          "table_idle", "nobody has read or written the table since then, which says nothing of its index"))
-    }
-    for doubt in [doubtOfAge(index), doubtOfHistory(index)].compactMap({ $0 }) {
+    let doubts = [
+      doubtOfTable(index), doubtOfAge(index), doubtOfHistory(index), doubtOfRelief(index),
+    ]
+    for doubt in doubts.compactMap({ $0 }) {
       verdict = .review
       reasons.append(doubt)
     }
@@ -178,6 +174,30 @@ struct UnusedRule {
         "at most \(coverage.lost.components.seconds / 60 + 1) min of that are not known: "
           + causes.suffix(3).joined(separator: ", ") + more),
     ]
+  }
+
+  /// Whether the table is such that nobody would read an index of it.
+  private func doubtOfTable(_ index: Index) -> Reason? {
+    guard let table = whole(index) else { return nil }
+    if table.sizeBytes < context.thresholds.tableBytesFew {
+      return Reason(
+        "table_small", "the table is so small that it is read whole; the index may be for when it has grown")
+    }
+    // A dump reads it in sequence, and nobody may have wanted a row of it.
+    guard table.counters.writes == 0, context.indexScans(table) == 0 else { return nil }
+    return Reason(
+      "table_idle",
+      "nobody has written the table or read any index of it since then, which says nothing of this one")
+  }
+
+  /// Whether another index may have been read in its stead for a part of the time, and is gone now.
+  private func doubtOfRelief(_ index: Index) -> Reason? {
+    guard let relievedAt = catalog.history(ofTree: index)?.relievedAt,
+      catalog.facts.now - relievedAt < context.thresholds.statisticsAge
+    else { return nil }
+    return Reason(
+      "index_relieved",
+      "until \(relievedAt) there was another index of its table, which may have been read in its stead")
   }
 
   /// Whether the index has been there for as long as counters must be watched.

@@ -76,12 +76,17 @@ public struct ClusterReader {
         hint: "correct database.replicas; nothing was recorded")
     }
     let catalog = try CatalogReader(primary).read()
-    var next = ledger
-    let change = next.advance(
+    let isCopy = !ledger.belongs(to: server.database)
+    let before = isCopy ? UsageLedger() : ledger
+    var next = before
+    var change = next.advance(
       cluster.heard, unheard: Set(cluster.unheard.map(\.name)), identities: catalog.identities,
       roots: catalog.roots, unfinished: catalog.unfinished, tablesLocked: Set(catalog.facts.tablesLocked))
+    let snapshot = UsageSnapshot(
+      change, before: before, after: next, cluster: cluster, facts: catalog.facts, isCopy: isCopy)
+    if isCopy { change.replace(ledger) }
     try UsageStore(primary).save(change, of: next)
-    return UsageSnapshot(change, before: ledger, after: next, cluster: cluster, facts: catalog.facts)
+    return snapshot
   }
 
   private static let hidden = SimpleFailure(

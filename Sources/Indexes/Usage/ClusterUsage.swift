@@ -16,7 +16,8 @@ public struct ClusterUsage: Sendable {
   ///   added here as a snapshot would add it.
   init(cluster: Cluster, ledger: UsageLedger?, catalog: Catalog) {
     self.cluster = cluster
-    let before = ledger ?? UsageLedger()
+    let isOwn = cluster.heard.first.map { ledger?.belongs(to: $0.database) ?? true } ?? true
+    let before = isOwn ? ledger ?? UsageLedger() : UsageLedger()
     var now = before
     let change = now.advance(
       cluster.heard, unheard: Set(cluster.unheard.map(\.name)), identities: catalog.identities,
@@ -28,7 +29,8 @@ public struct ClusterUsage: Sendable {
     var histories: [Int64: IndexHistory] = [:]
     for (id, index) in now.indexes {
       histories[id] = IndexHistory(
-        firstSeen: before.indexes[id]?.firstSeen, lastUsed: index.usedAt, lost: .seconds(index.lostSeconds))
+        firstSeen: before.indexes[id]?.firstSeen, lastUsed: index.usedAt, lost: .seconds(index.lostSeconds),
+        relievedAt: index.relievedAt)
     }
     for (key, counter) in now.counters.sorted(by: { $0.key.server < $1.key.server }) {
       let name = now.servers[key.server]?.name ?? ""
@@ -68,12 +70,14 @@ extension Catalog {
 
   /// What the ledger knows indexes by.
   var identities: [IndexIdentity] {
-    indexes.values.map { index in
+    let coverage = Coverage(self)
+    return indexes.values.map { index in
       let table = tableName(index)
       return IndexIdentity(
         oid: index.oid, schema: table.schema, table: table.name, name: index.name.name,
         definition: definitionHash(index, table), relfilenode: index.relfilenode,
-        sizeBytes: index.sizeBytes, tuples: index.tuples)
+        sizeBytes: index.sizeBytes, tuples: index.tuples,
+        coveredBy: coverage.replacements(of: index).map { Int64($0.oid) })
     }
   }
 

@@ -8,6 +8,8 @@ public struct IndexHistory: Sendable, Equatable {
   public var lastUsed: Timestamp?
   /// How long its own counters were lost where the servers' were not.
   public var lost = Duration.zero
+  /// When another index of its table went that may have been read in its stead; nil where none has.
+  public var relievedAt: Timestamp?
   /// Scans on each server that has read it, by the server's name.
   public var servers: [ServerUsage] = []
 
@@ -19,6 +21,7 @@ public struct IndexHistory: Sendable, Equatable {
     var sum = a
     sum.lastUsed = [a.lastUsed, b.lastUsed].compactMap { $0 }.max()
     sum.lost = max(a.lost, b.lost)
+    sum.relievedAt = [a.relievedAt, b.relievedAt].compactMap { $0 }.max()
     for usage in b.servers {
       if let place = sum.servers.firstIndex(where: { $0.name == usage.name }) {
         sum.servers[place].scans = sum.servers[place].scans.addingClamped(usage.scans)

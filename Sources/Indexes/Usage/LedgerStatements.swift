@@ -18,6 +18,9 @@ enum LedgerStatements {
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     where n.nspname = 'ironforge' and c.relkind = 'r' and c.relname in (
       'index_servers', 'index_gaps', 'index_history', 'index_counters', 'index_usage_days')
+      -- Before migration 9 it is none that can be read.
+      and (c.relname <> 'index_history' or exists (
+        select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attname = 'relieved_at'))
     """, columns: [.int8, .int8])
 
   // MARK: Reading
@@ -25,12 +28,12 @@ enum LedgerStatements {
   static let servers = Statement(
     """
     select id, name, is_standby, system_identifier, timeline, started_at, shared_reset_at, database_reset_at,
-      covered_from, heard_at, left_at
+      covered_from, heard_at, left_at, database_oid
     from ironforge.index_servers
     """,
     columns: [
       .int4, .text, .bool, .int8, .int4, .timestamptz, .timestamptz, .timestamptz, .timestamptz,
-      .timestamptz, .timestamptz,
+      .timestamptz, .timestamptz, .int8,
     ])
 
   static let gaps = Statement(
@@ -40,12 +43,12 @@ enum LedgerStatements {
   static let history = Statement(
     """
     select id, oid, schema_name, table_name, index_name, definition, relfilenode, size_bytes, tuples,
-      first_seen_at, used_at, rebuilt_at, lost_seconds, best_bytes, best_tuples
+      first_seen_at, used_at, rebuilt_at, lost_seconds, best_bytes, best_tuples, relieved_at, covered_by
     from ironforge.index_history
     """,
     columns: [
       .int8, .int8, .text, .text, .text, .text, .int8, .int8, .int8, .timestamptz, .timestamptz,
-      .timestamptz, .int8, .int8, .int8,
+      .timestamptz, .int8, .int8, .int8, .timestamptz, .int8Array,
     ])
 
   static let counters = Statement(
@@ -59,7 +62,10 @@ enum LedgerStatements {
     select h.oid, d.day - date '1970-01-01', sum(d.scans)::int8
     from ironforge.index_usage_days d
     join ironforge.index_history h on h.id = d.index_id
-    where d.day >= ($1::timestamptz at time zone 'UTC')::date
+    join ironforge.index_servers s on s.id = d.server_id
+    where (s.database_oid is null
+        or s.database_oid = (select p.oid::int8 from pg_database p where p.datname = current_database()))
+      and d.day >= ($1::timestamptz at time zone 'UTC')::date
     group by h.oid, d.day
     order by h.oid, d.day
     """, parameters: [.timestamptz], columns: [.int8, .int4, .int8])
@@ -79,17 +85,17 @@ enum LedgerStatements {
     """
     insert into ironforge.index_servers (
       id, name, is_standby, system_identifier, timeline, started_at, shared_reset_at, database_reset_at,
-      covered_from, heard_at, left_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+      covered_from, heard_at, left_at, database_oid)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
     on conflict (id) do update set
       name = excluded.name, is_standby = excluded.is_standby, system_identifier = excluded.system_identifier,
       timeline = excluded.timeline, started_at = excluded.started_at, shared_reset_at = excluded.shared_reset_at,
       database_reset_at = excluded.database_reset_at, covered_from = excluded.covered_from,
-      heard_at = excluded.heard_at, left_at = excluded.left_at
+      heard_at = excluded.heard_at, left_at = excluded.left_at, database_oid = excluded.database_oid
     """,
     parameters: [
       .int4, .text, .bool, .int8, .int4, .timestamptz, .timestamptz, .timestamptz, .timestamptz,
-      .timestamptz, .timestamptz,
+      .timestamptz, .timestamptz, .int8,
     ])
 
   static let removeGaps = Statement(
@@ -110,19 +116,28 @@ enum LedgerStatements {
     """
     insert into ironforge.index_history as h (
       id, oid, schema_name, table_name, index_name, definition, relfilenode, size_bytes, tuples,
-      first_seen_at, used_at, rebuilt_at, lost_seconds, best_bytes, best_tuples)
-    select * from unnest(
+      first_seen_at, used_at, rebuilt_at, lost_seconds, best_bytes, best_tuples, relieved_at, covered_by)
+    select n.id, n.oid, n.schema_name, n.table_name, n.index_name, n.definition, n.relfilenode, n.size_bytes, n.tuples,
+      n.first_seen_at, n.used_at, n.rebuilt_at, n.lost_seconds, n.best_bytes, n.best_tuples, n.relieved_at,
+      -- As text: arrays of several lengths make no array.
+      n.covered_by::int8[]
+    from unnest(
       $1::int8[], $2::int8[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int8[], $8::int8[], $9::int8[],
-      $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::int8[], $14::int8[], $15::int8[])
+      $10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::int8[], $14::int8[], $15::int8[],
+      $16::timestamptz[], $17::text[])
+      n (id, oid, schema_name, table_name, index_name, definition, relfilenode, size_bytes, tuples,
+        first_seen_at, used_at, rebuilt_at, lost_seconds, best_bytes, best_tuples, relieved_at, covered_by)
     on conflict (id) do update set
       oid = excluded.oid, schema_name = excluded.schema_name, table_name = excluded.table_name,
       index_name = excluded.index_name, definition = excluded.definition, relfilenode = excluded.relfilenode,
       size_bytes = excluded.size_bytes, tuples = excluded.tuples, used_at = excluded.used_at,
-      rebuilt_at = excluded.rebuilt_at, lost_seconds = excluded.lost_seconds, best_bytes = excluded.best_bytes, best_tuples = excluded.best_tuples
+      rebuilt_at = excluded.rebuilt_at, lost_seconds = excluded.lost_seconds, best_bytes = excluded.best_bytes, best_tuples = excluded.best_tuples,
+      relieved_at = excluded.relieved_at, covered_by = excluded.covered_by
     """,
     parameters: [
       .int8Array, .int8Array, .textArray, .textArray, .textArray, .textArray, .int8Array, .int8Array,
       .int8Array, .timestamptzArray, .timestamptzArray, .timestamptzArray, .int8Array, .int8Array, .int8Array,
+      .timestamptzArray, .textArray,
     ])
 
   static let writeCounters = Statement(

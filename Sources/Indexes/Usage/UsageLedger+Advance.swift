@@ -55,6 +55,7 @@ extension UsageLedger {
     _ change: inout LedgerChange
   ) -> Known {
     var known = Known()
+    let before = indexes
     var byOID: [UInt32: Int64] = [:]
     for index in indexes.values { byOID[index.identity.oid] = index.id }
     var rest: [IndexIdentity] = []
@@ -99,6 +100,7 @@ extension UsageLedger {
       next += 1
     }
     remove(Set(orphans.values), &change)
+    relieve(change.indexesRemoved, before, &change)
     return known
   }
 
@@ -119,6 +121,25 @@ extension UsageLedger {
     for id in gone { indexes[id] = nil }
     counters = counters.filter { !gone.contains($0.key.index) }
     change.indexesRemoved = gone
+  }
+
+  /// What indexes did that are gone, others do from now on: those that cover one, or else any of its table. That these
+  /// were not read until now may have been the other's doing.
+  private mutating func relieve(
+    _ gone: Set<Int64>, _ before: [Int64: LedgerIndex], _ change: inout LedgerChange
+  ) {
+    guard !gone.isEmpty else { return }
+    let idOfOID = Dictionary(before.values.map { (Int64($0.identity.oid), $0.id) }) { first, _ in first }
+    let ofTable = Dictionary(grouping: before.values.filter { !gone.contains($0.id) }, by: \.identity.place)
+    let isWatched = change.previous.map { change.at - $0 <= Self.unobservedMax } ?? false
+    for index in gone.compactMap({ before[$0] }) {
+      let covering = index.identity.coveredBy.compactMap { idOfOID[$0] }.filter { !gone.contains($0) }
+      if index.usedAt == nil, isWatched || covering.isEmpty { continue }
+      for id in covering.isEmpty ? ofTable[index.identity.place, default: []].map(\.id) : covering {
+        indexes[id]?.relievedAt = change.at
+        change.indexesWritten.insert(id)
+      }
+    }
   }
 
   // MARK: Servers
@@ -142,6 +163,7 @@ extension UsageLedger {
     entry.startedAt = server.startedAt
     entry.sharedResetAt = server.sharedResetAt
     entry.databaseResetAt = server.databaseResetAt
+    entry.databaseOID = server.database.oid
     entry.heardAt = server.at
     entry.leftAt = nil
     return entry
@@ -255,6 +277,8 @@ extension Continuity {
 extension IndexIdentity {
   /// By which people know it.
   fileprivate var names: [String] { [schema, table, name] }
+  /// Its table.
+  fileprivate var place: [String] { [schema, table] }
 }
 
 extension LedgerCounter {

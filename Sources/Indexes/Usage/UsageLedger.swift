@@ -10,6 +10,9 @@ public struct UsageLedger: Sendable {
   public static let retention = Duration.seconds(400 * 86_400)
   /// Servers that have left are kept up to this number, the latest ones.
   static let leftServersMax = 64
+  /// An index that nobody had read at a snapshot, and that is gone at the next, may have been read in between where that is
+  /// longer.
+  static let unobservedMax = Duration.seconds(86_400)
 
   public internal(set) var servers: [Int32: LedgerServer] = [:]
   var indexes: [Int64: LedgerIndex] = [:]
@@ -19,6 +22,11 @@ public struct UsageLedger: Sendable {
 
   /// The moment of the last snapshot; nil before the first.
   public var lastSnapshot: Timestamp? { servers.values.map(\.heardAt).max() }
+
+  /// Whether it tells of this database. `CREATE DATABASE … TEMPLATE` copies the ledger of another.
+  func belongs(to database: DatabaseIdentity) -> Bool {
+    servers.values.allSatisfy { $0.databaseOID.map { $0 == database.oid } ?? true }
+  }
 }
 
 /// One server, and for which time its counters are known.
@@ -39,6 +47,8 @@ public struct LedgerServer: Sendable, Equatable {
   public internal(set) var leftAt: Timestamp?
   /// Oldest first.
   public internal(set) var gaps: [UsageGap] = []
+  /// Of the database in `pg_database`; nil where a snapshot of an earlier version has not said it.
+  var databaseOID: UInt32?
 }
 
 /// A time of which nobody knows what a server counted: from its last snapshot to where its counters began anew.
@@ -74,6 +84,8 @@ struct LedgerIndex: Sendable, Equatable {
   var rebuiltAt: Timestamp?
   /// How long its own counters were lost where the server's were not.
   var lostSeconds: Int64 = 0
+  /// When another index of its table went that may have been read in its stead.
+  var relievedAt: Timestamp?
   /// Size and entries when it was densest, since its file was last written anew.
   var best: Density?
 }
@@ -97,6 +109,8 @@ struct IndexIdentity: Sendable, Equatable {
   var relfilenode: Int64
   var sizeBytes: Int64
   var tuples: Int64?
+  /// OIDs of those that do all that it does.
+  var coveredBy: [Int64] = []
 
   /// An index without storage, or that nobody has counted, has none.
   var density: Density? {
@@ -140,4 +154,11 @@ struct LedgerChange: Sendable {
   var created = 0
   var renamed = 0
   var rebuilt = 0
+
+  /// Has it also remove whatever was in the tables before.
+  mutating func replace(_ ledger: UsageLedger) {
+    previous = ledger.lastSnapshot
+    serversRemoved.formUnion(ledger.servers.keys)
+    indexesRemoved.formUnion(ledger.indexes.keys)
+  }
 }

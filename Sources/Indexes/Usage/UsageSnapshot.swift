@@ -34,9 +34,12 @@ public struct UsageSnapshot: Sendable {
   public let indexesRead: Int
   public let scans: Int64
   public let tablesLocked: [String]
+  /// Whether the ledger had been copied from another database, together with this one, and begins anew.
+  public let isCopy: Bool
 
   init(
-    _ change: LedgerChange, before: UsageLedger, after: UsageLedger, cluster: Cluster, facts: StatisticsFacts
+    _ change: LedgerChange, before: UsageLedger, after: UsageLedger, cluster: Cluster, facts: StatisticsFacts,
+    isCopy: Bool
   ) {
     at = change.at
     previous = change.previous
@@ -61,5 +64,6 @@ public struct UsageSnapshot: Sendable {
     indexesRead = Set(change.deltas.keys.map(\.index)).count
     scans = change.deltas.values.reduce(0) { $0.addingClamped($1.scans) }
     tablesLocked = facts.tablesLocked
+    self.isCopy = isCopy
   }
 }

@@ -36,7 +36,8 @@ public struct UsageStore {
         id: id, name: try row.decode(1), isStandby: try row.decode(2),
         systemIdentifier: try row.decode(3), timeline: try row.decode(4), startedAt: try row.decode(5),
         sharedResetAt: try row.decodeIfPresent(6), databaseResetAt: try row.decodeIfPresent(7),
-        coveredFrom: try row.decode(8), heardAt: try row.decode(9), leftAt: try row.decodeIfPresent(10))
+        coveredFrom: try row.decode(8), heardAt: try row.decode(9), leftAt: try row.decodeIfPresent(10),
+        databaseOID: try row.decodeIfPresent(11, as: Int64.self).map { UInt32(truncatingIfNeeded: $0) })
     }
     for row in try session.query(LedgerStatements.gaps()) {
       guard let cause = UsageGap.Cause(rawValue: try row.decode(3)) else {
@@ -52,10 +53,11 @@ public struct UsageStore {
         identity: IndexIdentity(
           oid: UInt32(truncatingIfNeeded: try row.decode(1, as: Int64.self)), schema: try row.decode(2),
           table: try row.decode(3), name: try row.decode(4), definition: try row.decode(5),
-          relfilenode: try row.decode(6), sizeBytes: try row.decode(7), tuples: try row.decodeIfPresent(8)),
+          relfilenode: try row.decode(6), sizeBytes: try row.decode(7), tuples: try row.decodeIfPresent(8),
+          coveredBy: try row.decode(16)),
         firstSeen: try row.decode(9), usedAt: try row.decodeIfPresent(10),
         rebuiltAt: try row.decodeIfPresent(11), lostSeconds: try row.decode(12),
-        best: try Self.density(row))
+        relievedAt: try row.decodeIfPresent(15), best: try Self.density(row))
     }
     for row in try session.query(LedgerStatements.counters()) {
       let key = CounterKey(index: try row.decode(0), server: try row.decode(1))
@@ -105,7 +107,7 @@ public struct UsageStore {
         LedgerStatements.writeServer(
           server.id, server.name, server.isStandby, server.systemIdentifier, server.timeline,
           server.startedAt, server.sharedResetAt, server.databaseResetAt, server.coveredFrom,
-          server.heardAt, server.leftAt))
+          server.heardAt, server.leftAt, server.databaseOID.map { Int64($0) }))
       statements.append(LedgerStatements.removeGaps(server.id))
       statements.append(
         LedgerStatements.writeGaps(
@@ -127,7 +129,8 @@ public struct UsageStore {
         identities.map(\.table), identities.map(\.name), identities.map(\.definition),
         identities.map(\.relfilenode), identities.map(\.sizeBytes), identities.map(\.tuples),
         indexes.map(\.firstSeen), indexes.map(\.usedAt), indexes.map(\.rebuiltAt), indexes.map(\.lostSeconds),
-        indexes.map { $0.best?.bytes }, indexes.map { $0.best?.tuples }))
+        indexes.map { $0.best?.bytes }, indexes.map { $0.best?.tuples }, indexes.map(\.relievedAt),
+        identities.map { "{\($0.coveredBy.map(String.init).joined(separator: ","))}" }))
   }
 
   private func writeCounters(_ change: LedgerChange, _ ledger: UsageLedger) throws {
