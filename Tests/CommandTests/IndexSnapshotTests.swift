@@ -7,11 +7,11 @@ import Testing
   private static let schema = """
     -- The role is called as the schema of IronForge's own tables, which would come first.
     set search_path = public;
-    create table t (id int primary key, a int, b int, c int);
+    create table t (id int primary key, a int, b int, c int, pad text);
     create index t_unused on t (a);
     create index t_standby on t (b);
     create index t_primary on t (c);
-    insert into t select n, n, n, n from generate_series(1, 30000) n;
+    insert into t select n, n, n, n, repeat('x', 1100) from generate_series(1, 1000) n;
     """
 
   private func migrate(_ url: String) async throws {
@@ -328,11 +328,16 @@ import Testing
   @Test func whatTakesOverFromADroppedIndexIsNotUnused() async throws {
     try await withPrivatePostgres { server in
       try await migrate(server.url)
-      try await server.sql(
-        Self.schema + "create index t_c_a on t (c, a); create index t_b_a on t (b, a) where b > 0; analyze t;"
-      )
+      try await server.sql(Self.schema)
       _ = try await snapshot(server.url)
       try await scan("c", server.address)
+      // Made later, because it is as cheap for the planner.
+      try await server.sql(
+        """
+        set search_path = public;
+        create index t_c_a on t (c, a);
+        create index t_b_a on t (b, a) where b > 0
+        """)
       _ = try await snapshot(server.url)
       try await backdate(server)
       let before = try await verdicts(server.url)

@@ -25,7 +25,8 @@ import Testing
 
   private static func catalog(_ indexes: [Index]) -> Catalog {
     var table = Table(oid: 1, name: table)
-    table.counters.sequentialScans = 1
+    table.counters.inserted = 1
+    table.sizeBytes = 2 << 20
     return Catalog(
       tables: [table], indexes: indexes,
       facts: StatisticsFacts(now: now, since: Timestamp(microseconds: 0)))
