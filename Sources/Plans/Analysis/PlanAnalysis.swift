@@ -31,11 +31,15 @@ public struct PlanAnalysis: Sendable {
     public fileprivate(set) var ownBuffers = BufferUse()
     /// How many processes ran it at the same time.
     public fileprivate(set) var processes = 1.0
+    /// What the planner expects in one process, where fewer processes ran it than were planned.
+    fileprivate var shareOfProcess = 1.0
     /// Whether the node above may have stopped it before its end, so that few rows prove no estimate wrong.
     public fileprivate(set) var mayStopEarly = false
 
     /// Rows in all loops; nil without ANALYZE.
     public var rows: Double? { node.actual.map { $0.rows * $0.loops } }
+    /// What the planner expects per loop, of the processes that there were.
+    public var rowsExpected: Double { node.rowsEstimated * shareOfProcess }
     public var isNeverExecuted: Bool { node.actual.map { $0.loops == 0 } ?? false }
 
     /// How many times more rows came than were expected (10), or fewer (0.1), per loop; nil where nothing can be said. Both
@@ -45,7 +49,7 @@ public struct PlanAnalysis: Sendable {
         return nil
       }
       if node.type == "ModifyTable" { return nil }
-      let error = max(1, actual.rows) / max(1, node.rowsEstimated)
+      let error = max(1, actual.rows) / max(1, rowsExpected)
       return error < 1 && mayStopEarly ? nil : error
     }
 
@@ -84,6 +88,7 @@ public struct PlanAnalysis: Sendable {
       if let parent {
         entries[parent].children.append(index)
         entry.processes = processes(below: parent, of: node)
+        entry.shareOfProcess = shareOfProcess(of: node, under: parent, processes: entry.processes)
         entry.mayStopEarly = stopsEarly(node, under: parent)
       }
       entries.append(entry)
@@ -98,6 +103,25 @@ public struct PlanAnalysis: Sendable {
       let loops = above.actual?.loops, let inner = child.actual?.loops
     else { return entries[parent].processes }
     return max(1, inner / max(1, loops))
+  }
+
+  /// The planner divides the rows of a parallel scan, and of what is above it up to the Gather, by the processes that it plans;
+  /// the leader counts for less the more workers there are (costsize.c, `get_parallel_divisor`).
+  private func shareOfProcess(of node: PlanNode, under parent: Int, processes: Double) -> Double {
+    let above = entries[parent].node
+    guard Self.isPartial(node) else { return 1 }
+    guard ["Gather", "Gather Merge"].contains(above.type) else { return entries[parent].shareOfProcess }
+    let planned = above.real("Workers Planned")
+    guard let launched = above[detail: "Workers Launched"].real, launched < planned else { return 1 }
+    return (planned + max(0, 1 - 0.3 * planned)) / processes
+  }
+
+  /// Whether each process has a part of the rows.
+  private static func isPartial(_ node: PlanNode) -> Bool {
+    if node[detail: "Parallel Aware"].boolean == true { return true }
+    if ["Gather", "Gather Merge"].contains(node.type) { return false }
+    let input = node.children.first { ["Outer", "Member", "Subquery"].contains($0.relationship) }
+    return input.map(isPartial) ?? false
   }
 
   private func stopsEarly(_ node: PlanNode, under parent: Int) -> Bool {
@@ -166,6 +190,20 @@ public struct PlanAnalysis: Sendable {
     .sorted { summedTime($0) > summedTime($1) }
   }
 
+  /// The plan of the CTE that a scan reads: the nearest of that name that is visible to it.
+  func ctePlan(readBy scan: Int) -> Int? {
+    guard entries[scan].node.type == "CTE Scan", let name = entries[scan].node.text("CTE Name") else {
+      return nil
+    }
+    var above = entries[scan].parent
+    while let place = above {
+      let found = entries[place].children.first { entries[$0].node.subplanName == "CTE \(name)" && $0 < scan }
+      if let found { return found }
+      above = entries[place].parent
+    }
+    return nil
+  }
+
   private func summedTime(_ index: Int) -> Double {
     entries[index].node.actual.map { ($0.totalTime ?? 0) * $0.loops } ?? 0
   }
@@ -180,13 +218,33 @@ public struct PlanAnalysis: Sendable {
     marks.append("(\(number))")
     let own = Set([plan] + below(plan))
     // Expressions are passed up, never down: the deepest that names it computes it.
-    return ([parent] + below(parent)).last { index in
-      guard !own.contains(index), !entries[index].isNeverExecuted else { return false }
-      return entries[index].node.details.contains { key, value in
-        guard key != "Output", let text = value.text else { return false }
-        return marks.contains { Self.names(text, $0) }
-      }
+    let user = ([parent] + below(parent)).last { index in
+      !own.contains(index) && !entries[index].isNeverExecuted && namesAny(of: marks, index)
     }
+    // What workers need is computed before they start. The server says so up to PostgreSQL 16 ("Params Evaluated").
+    var runner = user
+    var place = user
+    while let index = place {
+      let node = entries[index].node
+      if ["Gather", "Gather Merge"].contains(node.type), index != user,
+        marks.count == 1 || node.text("Params Evaluated").map({ names($0, anyOf: marks) }) ?? false
+      {
+        runner = index
+      }
+      place = index == parent ? nil : entries[index].parent
+    }
+    return runner
+  }
+
+  private func namesAny(of marks: [String], _ index: Int) -> Bool {
+    entries[index].node.details.contains { key, value in
+      guard key != "Output", let text = value.text else { return false }
+      return names(text, anyOf: marks)
+    }
+  }
+
+  private func names(_ text: String, anyOf marks: [String]) -> Bool {
+    marks.contains { Self.names(text, $0) }
   }
 
   /// `$1` is not named by `$10`.

@@ -1,4 +1,4 @@
-import Primitives
+public import Primitives
 
 /// From the document of the JSON format to values. The text format is made such a document first.
 extension Plan {
@@ -101,7 +101,7 @@ extension PlanNode {
     case .integer, .number, .decimal:
       guard let number = value.real else { return .string(value.description) }
       if number == 0, !["Workers Launched", "Heap Fetches"].contains(key) { return nil }
-      return .number(number)
+      return .figure(number)
     case .bool, .object: return value
     }
   }
@@ -184,6 +184,13 @@ extension SerializationUse {
     time = try json.amount("Time")
     output = Int(min(try json.amount("Output Volume") ?? 0, 1e15))
     format = json["Format"].text ?? ""
+  }
+}
+
+extension JSON {
+  /// A whole number as one, so that a count prints as `1` and not as `1.0`.
+  public static func figure(_ value: Double) -> JSON {
+    Int64(exactly: value).map { JSON.integer($0) } ?? .number(value)
   }
 }
 

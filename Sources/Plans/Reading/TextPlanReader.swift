@@ -12,7 +12,16 @@ struct TextPlanReader {
     var targets: [JSON] = []
     var workers: [(number: Int, members: Members)] = []
     var children: [Int] = []
-    var parent: Int?
+    /// Children that are no subplans.
+    var inputs = 0
+
+    /// From the members that the node's own line gave.
+    let type: String
+
+    init(_ members: Members) {
+      self.members = members
+      type = members.first { $0.key == "Node Type" }?.value.text ?? ""
+    }
   }
 
   /// What later, deeper lines may belong to.
@@ -30,7 +39,13 @@ struct TextPlanReader {
   private var open: [Open] = []
   private var rootColumn = 0
   private var last = Last.none
+  /// Whether a literal of the last property is not closed yet: it holds a line break.
+  private var hasOpenQuote = false
+  /// The last property with the lines that it goes on in, until its end is seen.
+  private var longText: String?
   private var worker: (node: Int, column: Int)?
+  /// The name of a subplan whose node is still to come.
+  private var announced: String?
   private var summary = PlanSummary()
 
   static func document(_ lines: [PlanSource.Line]) throws(PlanError) -> JSON {
@@ -40,8 +55,41 @@ struct TextPlanReader {
       try reader.read(line, isContinued: goesOn)
       goesOn = line.goesOn
     }
-    guard !reader.drafts.isEmpty else { throw PlanError("no node of a plan", line: lines.last?.number ?? 0) }
+    let end = lines.last?.number ?? 0
+    guard !reader.drafts.isEmpty else { throw PlanError("no node of a plan", line: end) }
+    reader.endLongText()
+    try reader.requireWhole(end)
     return .object([("Plan", reader.tree())] + reader.summary.members)
+  }
+
+  /// A plan that was cut off shows by nodes that lack an input. What is below "never executed" is printed too.
+  private func requireWhole(_ line: Int) throws(PlanError) {
+    if let announced {
+      throw PlanError("the plan ends before the node of \(announced.prefix(60))", line: line)
+    }
+    for draft in drafts {
+      let hasPruned = draft.members.contains { $0.key == "Subplans Removed" }
+      let wanted = PlanInputs.fewest(of: draft.type, hasPruned: hasPruned)
+      var isWhole = draft.inputs >= wanted
+      // Up to PostgreSQL 17 a set operation reads one Append; from 18 on it has both sides as inputs.
+      if draft.type == "SetOp", draft.inputs == 1 {
+        isWhole = draft.children.contains { readsAppend($0) }
+      }
+      guard isWhole else {
+        throw PlanError(
+          "the plan ends before an input of \(draft.type) (\(draft.inputs) of \(max(wanted, draft.inputs + 1)));"
+            + " it was cut off", line: line)
+      }
+    }
+  }
+
+  private func readsAppend(_ node: Int) -> Bool {
+    switch drafts[node].type {
+    case "Append", "Merge Append": true
+    case "Sort", "Incremental Sort", "Gather", "Gather Merge", "Result", "Subquery Scan":
+      drafts[node].children.contains { readsAppend($0) }
+    default: false
+    }
   }
 
   /// The drafts as one value. A child stands behind its parent, so that going backwards makes children first.
@@ -68,17 +116,27 @@ struct TextPlanReader {
     let text = line.text.trimmed
     if drafts.isEmpty { return try readBeforeRoot(line, column, text) }
     if isContinued || hasOpenQuote, !text.starts(with: "->  ") { return goOn(line.text) }
+    endLongText()
     if text.starts(with: "->") {
       let name = text.dropFirst(2).trimmed
       return try addNode(name, column: column, line)
     }
     if column <= rootColumn {
       worker = nil
-      last = .none
+      setLast(.none)
+      if Self.isRoot(text, line.number) {
+        throw PlanError("a second plan begins here; give one at a time", line: line.number)
+      }
       return try summary.begin(text, column, line.number)
     }
     if summary.isOpen { return try summary.goOn(text, line.number) }
     try readBelowNode(text, column, line)
+  }
+
+  private static func isRoot(_ text: ByteText, _ line: Int) -> Bool {
+    if text.starts(with: "Query Text:") { return true }
+    if let (key, _) = text.split(at: ": "), !key.contains("(") { return false }
+    do throws(PlanError) { return try NodeLine(text, line: line).isCertain } catch { return true }
   }
 
   private mutating func readBeforeRoot(_ line: PlanSource.Line, _ column: Int, _ text: ByteText)
@@ -91,8 +149,8 @@ struct TextPlanReader {
         return
       }
       if text.starts(with: "Query Parameters:") { return }
-      if let query = summary.query {
-        summary.query = query + "\n" + line.text.string
+      if summary.query != nil {
+        summary.query?.append("\n" + line.text.string)
         return
       }
     }
@@ -109,39 +167,38 @@ struct TextPlanReader {
     }
     if summary.isOpen { throw PlanError("a node behind the end of the plan", line: line.number) }
     worker = nil
-    var members = node.members
+    var draft = Draft(node.members)
     let index = drafts.count
-    var parent: Int?
     if !drafts.isEmpty {
       while let top = open.last, top.column >= column { open.removeLast() }
       guard let above = open.last else { throw PlanError("a second root", line: line.number) }
-      parent = above.node
       drafts[above.node].children.append(index)
-      let siblings = drafts[above.node].children.count { !drafts[safe: $0, has: "Subplan Name"] }
       if let name = above.subplan {
-        members.append(("Subplan Name", .string(name)))
-        members.append(("Parent Relationship", name.hasPrefix("SubPlan") ? "SubPlan" : "InitPlan"))
+        announced = nil
+        draft.members.append(("Subplan Name", .string(name)))
+        draft.members.append(("Parent Relationship", name.hasPrefix("SubPlan") ? "SubPlan" : "InitPlan"))
       } else {
-        members.append(("Parent Relationship", .string(relationship(above.node, siblings))))
+        drafts[above.node].inputs += 1
+        draft.members.append(("Parent Relationship", .string(relationship(to: drafts[above.node]))))
+      }
+      if let announced {
+        throw PlanError("no node of \(announced.prefix(60)) stands before this one", line: line.number)
       }
     }
-    drafts.append(Draft(members: members, parent: parent))
+    drafts.append(draft)
     open.append(Open(column: column, node: index))
     guard open.count <= 2 * Plan.depthMax, drafts.count <= Plan.nodesMax else {
       throw PlanError("too many nodes, or too deep", line: line.number)
     }
-    last = .none
+    setLast(.none)
   }
 
-  private func type(_ node: Int) -> String {
-    drafts[node].members.first { $0.key == "Node Type" }?.value.text ?? ""
-  }
-
-  private func relationship(_ parent: Int, _ siblings: Int) -> String {
-    switch type(parent) {
+  /// Of the input that was added last.
+  private func relationship(to parent: Draft) -> String {
+    switch parent.type {
     case "Append", "Merge Append", "BitmapAnd", "BitmapOr": "Member"
     case "Subquery Scan": "Subquery"
-    default: siblings == 2 ? "Inner" : "Outer"
+    default: parent.inputs == 2 ? "Inner" : "Outer"
     }
   }
 
@@ -160,6 +217,8 @@ struct TextPlanReader {
     if ["InitPlan ", "SubPlan ", "CTE "].contains(where: text.starts), !text.contains(": ") {
       while let top = open.last, top.column >= column { open.removeLast() }
       open.append(Open(column: column, node: owner.node, subplan: text.string))
+      setLast(.none)
+      announced = text.string
       return
     }
     if let target = NodeLine.target(text), !text.contains("  (") {
@@ -178,7 +237,7 @@ struct TextPlanReader {
       return first.isEmpty ? () : try addToWorker(first, node: owner.node, line)
     }
     drafts[owner.node].members += try property(text, of: owner.node, line)
-    last = .node(owner.node)
+    setLast(.node(owner.node))
   }
 
   /// `Worker 0:  Sort Method: …` may stand beside a `Worker 0:  actual time=…` of the same worker: one object for both.
@@ -198,7 +257,7 @@ struct TextPlanReader {
     } else {
       drafts[node].workers.append(added)
     }
-    last = .worker(node)
+    setLast(.worker(node))
   }
 
   private func property(_ text: ByteText, of node: Int, _ line: PlanSource.Line) throws(PlanError) -> Members
@@ -211,7 +270,7 @@ struct TextPlanReader {
         "\"\(text.string.prefix(60))\" is neither a node nor a property of one", line: line.number)
     }
     return try PropertyLine.members(
-      key.string, value.trimmed, isAggregate: type(node) == "Aggregate", line: line.number)
+      key.string, value.trimmed, isAggregate: drafts[node].type == "Aggregate", line: line.number)
   }
 
   // MARK: Texts over several lines
@@ -224,31 +283,35 @@ struct TextPlanReader {
     }
   }
 
-  /// Whether a literal of the last property is not closed yet: it holds a line break.
-  private var hasOpenQuote: Bool {
-    guard let text = lastText else { return false }
-    return !text.utf8.count { $0 == 0x27 }.isMultiple(of: 2)
+  private mutating func setLast(_ place: Last) {
+    last = place
+    hasOpenQuote = lastText.map { Self.hasOddQuotes(ByteText($0)) } ?? false
   }
 
+  private static func hasOddQuotes(_ text: ByteText) -> Bool {
+    !text.bytes.count { $0 == 0x27 }.isMultiple(of: 2)
+  }
+
+  /// Only the new line is looked at, so that a literal of many lines takes no longer than they are long.
   private mutating func goOn(_ text: ByteText) {
-    guard let known = lastText else { return }
-    let whole = JSON.string(known + "\n" + text.string)
+    guard longText != nil || lastText != nil else { return }
+    if longText == nil { longText = lastText }
+    longText?.append("\n" + text.string)
+    if Self.hasOddQuotes(text) { hasOpenQuote.toggle() }
+  }
+
+  private mutating func endLongText() {
+    guard let text = longText else { return }
+    longText = nil
     switch last {
     case .none: break
     case .node(let node):
       let place = drafts[node].members.count - 1
-      drafts[node].members[place].value = whole
+      drafts[node].members[place].value = .string(text)
     case .worker(let node):
       let place = drafts[node].workers.count - 1
       let member = drafts[node].workers[place].members.count - 1
-      drafts[node].workers[place].members[member].value = whole
+      drafts[node].workers[place].members[member].value = .string(text)
     }
-  }
-}
-
-extension [TextPlanReader.Draft] {
-  /// Whether a draft that exists already has a member.
-  fileprivate subscript(safe index: Int, has key: String) -> Bool {
-    index < count && self[index].members.contains { $0.key == key }
   }
 }
