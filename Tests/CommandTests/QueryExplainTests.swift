@@ -77,6 +77,33 @@ import Testing
     }
   }
 
+  /// What is printed for columns that depend on each other runs as it stands, and mends the estimate.
+  @Test func theAdvisedStatisticsRun() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table places (city int, region int, note text);
+        insert into places select n % 500, n % 500, repeat('x', 20) from generate_series(1, 100000) n;
+        analyze places;
+        """)
+      let sql =
+        "select * from places a join places b using (note) where a.city = 7 and a.region = 7 and b.city = 7 and b.region = 7"
+      func wrong() async throws -> [String] {
+        let result = try await run(["--analyze", "--json", sql], database)
+        #expect(result.exitCode == 0, "\(result.stderr)")
+        return try json(result)["findings"].elements.filter {
+          $0["code"].text == "estimate_wrong" && $0["node"].text?.contains("Scan") == true
+        }.compactMap { $0["next_step"].text }
+      }
+      let step = try #require(try await wrong().first)
+      let statement = try #require(step.split(separator: "depend on each other: ").last)
+      #expect(statement.contains("public.places_city_region_stats (dependencies, mcv) ON city, region"))
+      try await database.sql(String(statement))
+      let after = try await wrong()
+      #expect(after == [])
+    }
+  }
+
   @Test func nothingIsWrittenUnlessItIsRolledBack() async throws {
     try await withDatabase(template: Self.orders) { database in
       let delete = "delete from orders where id <= 10"
@@ -105,7 +132,8 @@ import Testing
       let with = try await run(["--analyze", "--parameter", "7", sql], database)
       #expect(with.exitCode == 0 && with.stdout.contains("id = 7"))
       let many = try await run(["--parameter", "7", "--parameter", "8", sql], database)
-      #expect(many.exitCode == 64)
+      #expect(many.exitCode == 64 && many.stderr.contains("2 values given"))
+      #expect(many.stderr.contains("the statement has 1 parameter\n"))
       let wrong = try await run(["--analyze", "--parameter", "seven", sql], database)
       #expect(wrong.exitCode == 65)
     }
@@ -116,13 +144,17 @@ import Testing
       let syntax = try await run(["select *\nfrm orders"], database)
       #expect(syntax.exitCode == 65 && syntax.stderr.contains("line 2, column"))
       let column = try await run(["select\n  nope from orders"], database)
-      #expect(column.exitCode == 4 && column.stderr.contains("line 2, column 3"))
+      #expect(column.exitCode == 65 && column.stderr.contains("line 2, column 3"))
+      let table = try await run(["--json", "select * from nowhere"], database)
+      #expect(table.exitCode == 65 && table.stderr.contains("schema.table"))
+      let utility = try await run(["vacuum orders"], database)
+      #expect(utility.exitCode == 65 && utility.stderr.contains("VACUUM is a utility statement"))
       let several = try await run(["select 1; drop table orders"], database)
       #expect(several.exitCode == 65 && several.stderr.contains("2 statements"))
       let explained = try await run(["explain select 1"], database)
       #expect(explained.exitCode == 65 && explained.stderr.contains("without EXPLAIN"))
       let empty = try await run(["--file", "-"], database)
-      #expect(empty.exitCode == 65)
+      #expect(empty.exitCode == 65 && empty.stderr.contains("--file"))
       let slow = try await Ironforge.run(
         ["query", "explain", "--analyze", "select pg_sleep(20)", "--database-url", database.url],
         env: ["IRONFORGE_DATABASE_STATEMENT_TIMEOUT_SECS": "1"])
@@ -173,6 +205,6 @@ import Testing
     #expect(result.exitCode == 65)
     #expect(result.stderr.contains("\"code\":\"plan_malformed\"") && result.stderr.contains("line 2"))
     let missing = try await Ironforge.run(["query", "explain", "--plan", "/nowhere/plan"])
-    #expect(missing.exitCode == 65 && missing.stdout.isEmpty)
+    #expect(missing.exitCode == 65 && missing.stdout.isEmpty && missing.stderr.contains("standard input"))
   }
 }

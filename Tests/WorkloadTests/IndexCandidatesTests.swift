@@ -31,4 +31,16 @@ struct IndexCandidatesTests {
   @Test func namesAreQuoted() {
     #expect(ddl(["(\"Odd \"\"name\" = 1)"], relation: "select") == ["\"select\" (\"Odd \"\"name\")"])
   }
+
+  @Test func whatTheIndexInUseFindsComesBehind() {
+    func ddl(_ conditions: [String], indexed: [String]) -> [String] {
+      IndexCandidates(
+        IndexWish(relation: "t", alias: "x", conditions: conditions, indexed: indexed)
+      ).ddl.map { String($0.dropFirst("CREATE INDEX CONCURRENTLY ON ".count)) }
+    }
+    #expect(
+      ddl(["(status = 'x'::text)"], indexed: ["(id = y.id)"]) == ["t (status, id)", "t (status)"])
+    #expect(ddl(["(lower(a) = 'x'::text)"], indexed: ["(id = y.id)"]) == [])
+    #expect(ddl(["(at > 5)"], indexed: ["(id = 7)"]) == ["t (id, at)", "t (at)"])
+  }
 }

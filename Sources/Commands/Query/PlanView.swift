@@ -23,7 +23,7 @@ struct PlanView: Renderable {
         plan.triggers.map { trigger in
           [
             "name": .string(trigger.name), "table": .optional(trigger.relation),
-            "time_ms": .optional(trigger.time), "calls": .number(trigger.calls),
+            "time_ms": .optional(trigger.time), "calls": .figure(trigger.calls),
           ]
         }),
       "jit": plan.jit.map { ["functions": .integer(Int64($0.functions)), "time_ms": .optional($0.total)] }
@@ -49,8 +49,9 @@ struct PlanView: Renderable {
       "id": .integer(Int64(index)), "node": .string(node.label), "type": .string(node.type),
       "relationship": .optional(node.relationship), "subplan": .optional(node.subplanName),
       "schema": .optional(node.schema), "table": .optional(node.relation), "index": .optional(node.index),
-      "cost": .number(node.totalCost), "rows_estimated": .number(node.rowsEstimated),
-      "rows_actual": .optional(node.actual?.rows), "loops": .optional(node.actual?.loops),
+      "cost": .number(node.totalCost), "rows_estimated": .figure(node.rowsEstimated),
+      "rows_actual": node.actual.map { .figure($0.rows) } ?? .null,
+      "loops": node.actual.map { .figure($0.loops) } ?? .null,
       "time_ms": .optional(entry.time.map(rounded)), "own_time_ms": .optional(entry.ownTime.map(rounded)),
       "estimate_error": .optional(entry.estimateError.map(rounded)),
       "buffers": buffers(node.buffers), "own_buffers": buffers(entry.ownBuffers),
@@ -76,7 +77,7 @@ struct PlanView: Renderable {
   // MARK: CSV
 
   var csv: (header: [String], rows: [[String]]) {
-    func number(_ value: Double?) -> String { value.map { JSON.number($0).description } ?? "" }
+    func number(_ value: Double?) -> String { value.map { JSON.figure($0).description } ?? "" }
     return (
       [
         "id", "depth", "node", "cost", "rows_estimated", "rows_actual", "loops", "time_ms", "own_time_ms",

@@ -88,16 +88,26 @@ struct QueryExplain: IronforgeCommand {
   }
 
   private func read(_ path: String) throws -> PlanView {
-    let file = try InputFile(path)
-    let plan = try Plan(parsing: try file.bytes(max: 32 << 20))
+    let plan = try Plan(parsing: try contents(path, max: 32 << 20))
     let analysis = PlanAnalysis(plan)
-    let findings = IndexProof.unverified(PlanReview(analysis).findings(), because: "no server was asked")
+    let found = StatisticsAdvice.written(PlanReview(analysis).findings())
+    let findings = IndexProof.unverified(found, because: "no server was asked")
     return PlanView(analysis: analysis, findings: findings, sql: plan.query, note: nil)
+  }
+
+  private func contents(_ path: String, max: Int) throws(SimpleFailure) -> [UInt8] {
+    do throws(SimpleFailure) {
+      return try InputFile(path).bytes(max: max)
+    } catch {
+      var failure = error
+      failure.hint = error.hint ?? "name a file that can be read, or - for standard input"
+      throw failure
+    }
   }
 
   private func explain(in context: CommandContext) throws -> PlanView {
     let text =
-      try sql ?? file.map { try String(decoding: InputFile($0).bytes(max: 1 << 20), as: UTF8.self) } ?? ""
+      try sql ?? file.map { try String(decoding: contents($0, max: 1 << 20), as: UTF8.self) } ?? ""
     var request = StatementExplainer.Request(text)
     request.isAnalyzed = analyze
     request.mayWrite = rollback
@@ -107,7 +117,7 @@ struct QueryExplain: IronforgeCommand {
     try context.signals.check()
     let analysis = PlanAnalysis(outcome.plan)
     let found = PlanReview(analysis, context: outcome.context).findings()
-    let findings = try IndexProof(session).verified(found, of: request)
+    let findings = try IndexProof(session).verified(StatisticsAdvice.written(found), of: request)
     var note: String?
     if rollback { note = "the statement was executed and rolled back" }
     if outcome.isGeneric {
@@ -139,7 +149,8 @@ extension InputFile {
       bytes += buffer[..<count]
       guard bytes.count <= max else {
         throw SimpleFailure(
-          .malformedInput, code: "input_unreadable", message: "\(name) is larger than \(max >> 20) MB")
+          .malformedInput, code: "input_unreadable", message: "\(name) is larger than \(max >> 20) MB",
+          hint: "give one statement, or one plan, at a time")
       }
     }
   }

@@ -34,6 +34,8 @@ public struct PlanFinding: Sendable {
   public var weight: Double
   /// The index that may help, still to be worked out and checked.
   public var wish: IndexWish?
+  /// The columns whose statistics may mend an estimate, still to be worked out.
+  public var statistics: StatisticsWish?
 
   public init(
     _ code: Code, entry: Int? = nil, node: String, message: String, nextStep: String, weight: Double,
@@ -65,17 +67,40 @@ public struct IndexWish: Sendable, Equatable {
   public var alias: String?
   /// SQL expressions, all of which hold for the rows that are wanted.
   public var conditions: [String]
+  /// What the index in use finds already; an index of these alone would serve no better.
+  public var indexed: [String]
   /// What the rows are sorted by afterwards, as SQL; empty for nothing.
   public var order: String
 
   public init(
-    schema: String? = nil, relation: String, alias: String?, conditions: [String], order: String = ""
+    schema: String? = nil, relation: String, alias: String?, conditions: [String], indexed: [String] = [],
+    order: String = ""
   ) {
     self.schema = schema
     self.relation = relation
     self.alias = alias
     self.conditions = conditions
+    self.indexed = indexed
     self.order = order
+  }
+}
+
+/// A table whose rows are estimated wrongly: the conditions or groups, as the plan prints them.
+public struct StatisticsWish: Sendable, Equatable {
+  public var schema: String?
+  public var relation: String
+  public var alias: String?
+  /// SQL expressions, all of which hold.
+  public var conditions: [String]
+  /// What the rows are grouped by, as a list in SQL; empty for nothing.
+  public var groups: String
+
+  public init(schema: String?, relation: String, alias: String?, conditions: [String], groups: String) {
+    self.schema = schema
+    self.relation = relation
+    self.alias = alias
+    self.conditions = conditions
+    self.groups = groups
   }
 }
 

@@ -11,6 +11,11 @@ public enum PlanNumbers {
     return ">1000 T"
   }
 
+  /// `1 row`, `2 rows`, `0.5 rows`
+  public static func count(_ value: Double, _ noun: String) -> String {
+    "\(count(value)) \(noun)\(value == 1 ? "" : "s")"
+  }
+
   /// `0.012 ms`, `3.4 ms`, `812 ms`, `1.23 s`, `3 min 20 s`
   public static func time(_ milliseconds: Double) -> String {
     guard milliseconds.isFinite else { return "?" }

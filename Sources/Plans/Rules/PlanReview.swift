@@ -66,7 +66,7 @@ public struct PlanReview: Sendable {
       if all.contains(where: { $0.code == .staleStatistics && $0.entry == entry }) { return true }
       // An error that has done no harm is worth telling, but is no cause.
       let others = all.filter { $0.code != .estimateWrong && $0.code != .staleStatistics }
-      return !others.isEmpty && !others.contains { explains(entry, $0) }
+      return others.isEmpty ? !canHarm(entry) : !others.contains { explains(entry, $0) }
     case .staleStatistics: return false
     default:
       if all.contains(where: { $0.code == .estimateWrong && $0.entry.map { explains($0, finding) } ?? false })
@@ -80,8 +80,26 @@ public struct PlanReview: Sendable {
       let below = Set(analysis.below(entry))
       return all.contains {
         [.scanDiscards, .joinDiscards].contains($0.code) && $0.entry.map(below.contains) ?? false
+          // The pairs that are compared for nothing are those of its many runs.
+          || finding.code == .nestedLoop && $0.code == .joinDiscards && $0.entry == entry
       }
     }
+  }
+
+  /// Whether a node above may have been chosen, or given its memory, by the estimate of this one.
+  private func canHarm(_ entry: Int) -> Bool {
+    var place = analysis.entries[entry].runFrom
+    while let above = place {
+      let node = analysis.entries[above].node
+      switch node.type {
+      case "Nested Loop", "Hash Join", "Merge Join", "Sort", "Incremental Sort", "Hash": return true
+      case "Aggregate", "SetOp":
+        if node.text("Strategy") == "Hashed" { return true }
+      default: break
+      }
+      place = analysis.entries[above].runFrom
+    }
+    return false
   }
 
   /// Whether a wrong estimate made the planner choose what a finding is about.

@@ -95,28 +95,46 @@ extension PlanReview {
         return nil
       }
       let table = trigger.relation.map { " on \($0)" } ?? ""
-      let calls = "\(PlanNumbers.count(trigger.calls)) calls\(timeText(time))"
+      let calls = "\(PlanNumbers.count(trigger.calls, "call"))\(timeText(time))"
       return PlanFinding(
         .triggerSlow, node: "Trigger \(trigger.name)\(table)",
         message: trigger.isConstraint
-          ? "Checking the foreign key \(trigger.name) takes \(calls)." : "The trigger takes \(calls).",
+          ? "What the constraint \(trigger.name) does for each row, a check or ON DELETE and ON UPDATE actions, takes"
+            + " \(calls)."
+          : "It takes \(calls).",
         nextStep: trigger.isConstraint
-          ? "Every deleted or changed row is looked up in the table that refers to it: see whether that one has an index on the"
-            + " key's columns, `ironforge index audit --only missing_fk_index`."
+          ? stepForKey(trigger)
           : "See what its function does, for example with auto_explain.log_nested_statements.", weight: time)
     }
   }
+
+  /// The plan names the constraint, not the columns: the server is asked for them.
+  private func stepForKey(_ trigger: TriggerUse) -> String {
+    let name = trigger.name.replacing("'", with: "''")
+    return
+      "A deleted or changed row is looked up in the table that refers to it, and without an index that table is read"
+      + " whole each time. Which table and columns: SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM"
+      + " pg_constraint WHERE contype = 'f' AND conname = '\(name)'; if no index begins with those columns:"
+      + " CREATE INDEX CONCURRENTLY ON that table (those columns)."
+  }
+
+  /// What a node costs more that `enable_…` switches off, up to PostgreSQL 17 (costsize.c, `disable_cost`).
+  private static let disableCost = 1e10
 
   private func jit() -> PlanFinding? {
     guard let time = analysis.plan.jit?.total, let total = analysis.totalTime, total > 0,
       time >= limits.jitShare * total, time >= limits.statementTime
     else { return nil }
+    let cost = analysis.entries[0].node.totalCost
     return PlanFinding(
       .jitSlow, node: "JIT",
       message:
-        "Compiling \(analysis.plan.jit?.functions ?? 0) functions takes longer than it can win\(timeText(min(time, total))).",
-      nextStep: "SET jit = off for this statement, or raise jit_above_cost over its cost of"
-        + " \(PlanNumbers.count(analysis.entries[0].node.totalCost)).", weight: time)
+        "Compiling \(PlanNumbers.count(Double(analysis.plan.jit?.functions ?? 0), "function")) takes longer than it can win\(timeText(min(time, total))).",
+      nextStep: cost >= Self.disableCost
+        ? "Its cost of \(PlanNumbers.count(cost)) is the penalty of a plan that is switched off: see which enable_…"
+          + " setting is off, and set it on, or SET jit = off for this statement."
+        : "SET jit = off for this statement, or raise jit_above_cost over its cost of \(PlanNumbers.count(cost)).",
+      weight: time)
   }
 
   private func planning() -> PlanFinding? {
@@ -157,7 +175,7 @@ extension PlanReview {
     return PlanFinding(
       .workersMissing, entry: index, node: entry.node.label,
       message:
-        "Of \(PlanNumbers.count(planned)) workers that were planned \(PlanNumbers.count(launched)) could be started.",
+        "Of \(PlanNumbers.count(planned, "worker")) that \(planned == 1 ? "was" : "were") planned \(PlanNumbers.count(launched)) could be started.",
       nextStep: "Other statements had them: raise max_parallel_workers (and max_worker_processes), or lower"
         + " max_parallel_workers_per_gather.", weight: entry.time ?? 0)
   }

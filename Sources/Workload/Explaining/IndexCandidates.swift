@@ -12,13 +12,19 @@ public struct IndexCandidates: Sendable {
   private static let columnsMax = 3
 
   public init(_ wish: IndexWish) {
-    var found = Columns(alias: wish.alias ?? wish.relation)
+    var found = ConditionColumns(alias: wish.alias ?? wish.relation)
     for condition in wish.conditions.prefix(8) { found.read(condition) }
+    var known = ConditionColumns(alias: found.alias)
+    for condition in wish.indexed.prefix(8) { known.read(condition) }
+    let added = found.equal + found.range
+    let inUse = known.equal.filter { !added.contains($0) }
     let order = Self.order(wish.order, found.alias)
     var lists: [[String]] = []
-    let equal = Array(found.equal.prefix(Self.columnsMax))
+    // The columns that an index finds already come behind: an index of them, or led by them alone, is there.
+    let equal = Array((found.equal + inUse).prefix(Self.columnsMax))
     func add(_ columns: [String]) {
-      guard !columns.isEmpty, columns.count <= Self.columnsMax, !lists.contains(columns), lists.count < 6
+      guard columns.count <= Self.columnsMax, columns.contains(where: { !inUse.contains($0) }),
+        !lists.contains(columns), lists.count < 6
       else { return }
       lists.append(columns)
     }
@@ -51,7 +57,7 @@ public struct IndexCandidates: Sendable {
     var columns: [String] = []
     for item in statement.tree["SelectStmt"]["sortClause"].elements {
       let sort = item["SortBy"]
-      guard let column = Columns.column(sort["node"], alias) else { return [] }
+      guard let column = ConditionColumns.column(sort["node"], alias) else { return [] }
       let isDescending = sort["sortby_dir"].text == "SORTBY_DESC"
       let nulls = sort["sortby_nulls"].text ?? ""
       columns.append(
@@ -64,10 +70,12 @@ public struct IndexCandidates: Sendable {
 }
 
 /// The columns of one table in conditions.
-private struct Columns {
+struct ConditionColumns {
   let alias: String
   private(set) var equal: [String] = []
   private(set) var range: [String] = []
+  /// All that are compared with something, also in alternatives.
+  private(set) var compared: [String] = []
 
   init(alias: String) { self.alias = alias }
 
@@ -76,7 +84,25 @@ private struct Columns {
     var sql = condition
     for name in ["hashed SubPlan", "SubPlan", "InitPlan"] { sql = Self.blank(name, in: sql) }
     guard let statement = try? SQLSyntax.parse("select 1 from t where \(sql)").first else { return }
-    read(statement.tree["SelectStmt"]["whereClause"], depth: 0)
+    let clause = statement.tree["SelectStmt"]["whereClause"]
+    read(clause, depth: 0)
+    compare(clause, depth: 0)
+  }
+
+  private mutating func compare(_ node: JSON, depth: Int) {
+    guard depth < 64, let (kind, body) = node.members.first else { return }
+    let sides: [JSON] =
+      switch kind {
+      case "BoolExpr": body["args"].elements
+      case "A_Expr": [body["lexpr"], body["rexpr"]]
+      case "NullTest", "BooleanTest": [body["arg"]]
+      default: []
+      }
+    for side in kind == "BoolExpr" ? [] : sides {
+      if let column = Self.column(side, alias) { add(column, &compared) }
+    }
+    if kind == "BoolExpr" { for side in sides { compare(side, depth: depth + 1) } }
+    if kind == "ColumnRef", let column = Self.column(node, alias) { add(column, &compared) }
   }
 
   /// `(SubPlan 1)` becomes `(null)`.

@@ -8,6 +8,8 @@ public struct IndexProof {
   private static let findingsMax = 5
   /// A gain under a tenth is within what the cost model knows.
   private static let gain = 0.9
+  /// What is saved by less is worth telling, but is not why the statement is slow.
+  private static let gainOfACause = 0.7
 
   private let explainer: StatementExplainer
 
@@ -53,7 +55,7 @@ public struct IndexProof {
       }
       if let finding = try judged(finding, wish, trial, before) { proven.append(finding) }
     }
-    return proven
+    return proven.filter(\.isRootCause) + proven.filter { !$0.isRootCause }
   }
 
   private func judged(
@@ -77,6 +79,7 @@ public struct IndexProof {
     finding.nextStep =
       "\(best.ddl); -- verified with HypoPG: the statement's cost falls from \(PlanNumbers.count(before)) to"
       + " \(PlanNumbers.count(best.cost))"
+    if best.cost > Self.gainOfACause * before { finding.isRootCause = false }
     return finding
   }
 

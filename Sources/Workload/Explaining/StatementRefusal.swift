@@ -19,22 +19,37 @@ public struct StatementRefusal: Failure, Equatable {
   static func parametersMissing(_ count: Int) -> StatementRefusal {
     StatementRefusal(
       .usage, "parameters_missing",
-      "the statement has \(count) parameters, and cannot be executed without values",
+      "the statement has \(counted(count, "parameter")), and cannot be executed without values",
       "give a --parameter VALUE for each, in their order, or leave out --analyze for the generic plan")
   }
 
   static func parameterCount(given: Int, wanted: Int) -> StatementRefusal {
     StatementRefusal(
-      .usage, "parameters_do_not_fit", "\(given) values of parameters were given; the statement has \(wanted)"
-    )
+      .usage, "parameters_do_not_fit",
+      "\(counted(given, "value")) given with --parameter; the statement has \(counted(wanted, "parameter"))",
+      "give one --parameter VALUE for each of $1, $2, …, in their order")
   }
+
+  private static func counted(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
+  }
+
+  /// What EXPLAIN takes (`ExplainableStmt` in PostgreSQL's grammar).
+  private static let planned: Set<String> = [
+    "SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "DeclareCursorStmt",
+    "CreateTableAsStmt", "RefreshMatViewStmt", "ExecuteStmt",
+  ]
 
   /// A syntax error is told by the server, whose grammar may be newer than ours.
   static func requireOneStatement(_ sql: String) throws {
     guard !sql.utf8.contains(0) else { throw SQLSyntaxError(reason: "the text holds a NUL byte") }
     let statements: [ParsedStatement]
     do throws(SQLSyntaxError) { statements = try SQLSyntax.parse(sql) } catch { return }
-    guard let first = statements.first else { throw SQLSyntaxError(reason: "there is no statement in it") }
+    guard let first = statements.first else {
+      throw StatementRefusal(
+        .malformedInput, "statement_missing", "there is no statement in it",
+        "give one statement, as an argument or with --file")
+    }
     if statements.count > 1 {
       throw StatementRefusal(
         .malformedInput, "several_statements",
@@ -45,6 +60,12 @@ public struct StatementRefusal: Failure, Equatable {
       throw StatementRefusal(
         .malformedInput, "explain_given", "the statement is an EXPLAIN itself",
         "give the statement without EXPLAIN; --analyze executes it")
+    }
+    if let kind = first.tree.members.first?.key, !planned.contains(kind) {
+      let word = first.text.split { !$0.isLetter }.first.map { $0.uppercased() } ?? "it"
+      throw StatementRefusal(
+        .malformedInput, "statement_has_no_plan", "\(word) is a utility statement, which has no plan",
+        "give a SELECT, INSERT, UPDATE, DELETE, MERGE or VALUES")
     }
   }
 
@@ -67,7 +88,20 @@ public struct StatementRefusal: Failure, Equatable {
     }
     let at = place.map { ", line \($0.line), column \($0.column)" } ?? ""
     return StatementRefusal(
-      .refused, "statement_refused", "PostgreSQL refuses the statement\(at): \(server)", server.hint)
+      .malformedInput, "statement_refused", "PostgreSQL refuses the statement\(at): \(server)",
+      server.hint ?? hint(server.sqlState))
+  }
+
+  private static func hint(_ state: String) -> String {
+    switch state {
+    case "42P01", "3F000":
+      "check the name; a table whose schema is not in search_path needs it in front: schema.table"
+    case "42703": "check the column's name, and that its table is named in FROM"
+    case "42883":
+      "check the function's or operator's name and the types that it is given; a cast may be missing"
+    case "42P18", "42P08", "42P02": "give the parameter a type: $1::int"
+    default: "mend the statement at that place"
+    }
   }
 
   /// - Parameter position: in characters, from 1.
