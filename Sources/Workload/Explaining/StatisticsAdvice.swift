@@ -26,12 +26,12 @@ public enum StatisticsAdvice {
     let analyze = "ANALYZE \(table);"
     guard columns.count > 1 else {
       return
-        "\(analyze) If the estimate stays wrong: ALTER TABLE \(table) ALTER COLUMN \(first) SET STATISTICS 1000; \(analyze)"
+        "\(analyze) if the estimate stays wrong: ALTER TABLE \(table) ALTER COLUMN \(first) SET STATISTICS 1000; \(analyze)"
     }
     let kinds = wish.groups.isEmpty ? "dependencies, mcv" : "ndistinct"
     let name = qualified(statisticsName(wish.relation, columns), wish.schema)
     return
-      "\(analyze) If the estimate stays wrong, the columns depend on each other: CREATE STATISTICS \(name) (\(kinds)) ON"
+      "\(analyze) if the estimate stays wrong, the columns depend on each other: CREATE STATISTICS \(name) (\(kinds)) ON"
       + " \(columns.joined(separator: ", ")) FROM \(table); \(analyze)"
   }
 
