@@ -10,7 +10,7 @@ struct StatisticsAdviceTests {
   }
 
   @Test func columnsThatDependOnEachOther() throws {
-    let step = try #require(step(["((x.a = 1) AND ((b = 'y'::text) OR (NOT c)))"]))
+    let step = try #require(self.step(["((x.a = 1) AND ((b = 'y'::text) OR (NOT c)))"]))
     #expect(
       step.hasSuffix(
         "CREATE STATISTICS s.t_a_b_c_stats (dependencies, mcv) ON a, b, c FROM s.t; ANALYZE s.t;"))
@@ -27,7 +27,7 @@ struct StatisticsAdviceTests {
 
   @Test func namesAreQuotedAndCut() throws {
     let long = String(repeating: "é", count: 31)
-    let step = try #require(step(["((\"Odd \"\"one\" = 1) AND (b = 2))"], relation: long))
+    let step = try #require(self.step(["((\"Odd \"\"one\" = 1) AND (b = 2))"], relation: long))
     #expect(step.contains("CREATE STATISTICS s.\"\(long)_\" (dependencies, mcv) ON \"Odd \"\"one\", b FROM"))
   }
 }
