@@ -83,7 +83,6 @@ struct WorkloadAnalysis {
     }
     let names = parsed.reduce(into: Set<String>()) { $0.formUnion(NamedRelations.names(in: $1.tree)) }
     schema = try SchemaReader(session).read(names: names)
-    let planner = StatementPlanner(session)
     for (statement, tree) in parsed {
       try shouldStop()
       guard let kind = tree.members.first?.key,
@@ -98,7 +97,9 @@ struct WorkloadAnalysis {
       let uses = ReferenceReader.uses(in: tree, schema: schema)
       if uses.isEmpty, statement.milliseconds != nil { continue }
       do {
-        let plannable = try planner.prepare(statement.text)
+        // What was measured is what others have sent to the server.
+        let author: StatementAuthor = statement.milliseconds == nil ? .caller : .others
+        let plannable = try StatementPlanner(session, author: author).prepare(statement.text)
         let plan = try whatIf.plan(plannable)
         queries.append(
           AnalysedQuery(

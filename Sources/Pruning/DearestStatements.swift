@@ -14,7 +14,7 @@ public struct DearestStatements {
   public init(_ session: Session, limit: Int) throws {
     do {
       statements = try StatementStatistics.read(session, limit: limit).map {
-        ObservedStatement(id: "\($0.id)", text: $0.text, calls: $0.calls)
+        ObservedStatement(id: "\($0.id)", text: $0.text, calls: $0.calls, searchPath: $0.searchPath)
       }
       gap = nil
     } catch let error as StatementStatisticsError {

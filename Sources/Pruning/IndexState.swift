@@ -19,6 +19,8 @@ struct IndexState {
   var isTableClustered = false
   /// Positions of keys whose statistics targets are not the default.
   var targets: Set<Int16> = []
+  /// Whether there are statistics of its expressions, or nothing to make them of.
+  var hasStatistics = false
   /// The names as the server quotes them.
   var quotedIndex = ""
   var quotedTable = ""
@@ -45,6 +47,7 @@ struct IndexState {
     quotedIndex = try row.decode(11)
     quotedTable = try row.decode(12)
     quotedName = try row.decode(13)
+    hasStatistics = try row.decode(14)
   }
 
   /// Whether it is an index with this definition. The server does not take texts for equal that only look the same.

@@ -1,5 +1,5 @@
 public import Indexes
-internal import Primitives
+public import Primitives
 
 /// What somebody wants to have pruned.
 public struct PruneRequest: Sendable {
@@ -10,8 +10,16 @@ public struct PruneRequest: Sendable {
   public var acceptsWorse = false
   /// Drop unused indexes also where no statement could be planned without them.
   public var acceptsUnproven = false
+  /// Findings that somebody has accepted: their indexes stay.
+  public var baseline: Baseline?
 
   public init() {}
+
+  /// Whether the baseline accepts anything that speaks for dropping the index.
+  func accepts(_ candidate: PruneCandidate, at now: Timestamp) -> Bool {
+    guard let baseline else { return false }
+    return candidate.allFindings.contains { baseline.acceptance(of: $0, at: now) != nil }
+  }
 }
 
 /// An index that an audit wants to have dropped.
@@ -20,6 +28,8 @@ public struct PruneCandidate: Sendable {
   public let table: RelationName
   /// Why; those on redundancy first, since they prove it by algebra.
   public let findings: [Finding]
+  /// Those of kinds that were not asked for, too.
+  let allFindings: [Finding]
   public let restoration: IndexRestoration
   /// The index with all that are attached to it.
   public let tree: [UInt32]
@@ -44,24 +54,27 @@ extension PruneCandidate {
   public static func all(
     in report: IndexAuditReport, _ catalog: Catalog, kinds: Set<Finding.Kind>, tables: Set<RelationName>
   ) -> [PruneCandidate] {
-    let wanted = report.findings.filter {
-      $0.verdict == .drop && kinds.contains($0.kind) && tables.contains($0.table)
-    }
+    let wanted: Set<Finding.Kind> = [.unused, .redundant, .duplicate]
     // Two findings may be about one index; an index has the schema of its table.
-    var findings: [[String]: [Finding]] = [:]
-    for finding in wanted {
-      if let index = finding.index { findings[[finding.table.schema, index], default: []].append(finding) }
+    var findings: [[ExactText]: [Finding]] = [:]
+    for finding in report.findings
+    where finding.verdict == .drop && wanted.contains(finding.kind) && tables.contains(finding.table) {
+      guard let index = finding.index else { continue }
+      findings[[ExactText(finding.table.schema), ExactText(index)], default: []].append(finding)
     }
     return catalog.sortedIndexes.compactMap { index in
-      findings[[index.name.schema, index.name.name]].flatMap { PruneCandidate(index, $0, catalog) }
+      findings[[ExactText(index.name.schema), ExactText(index.name.name)]]
+        .flatMap { PruneCandidate(index, $0, kinds, catalog) }
     }.sorted { $0.sizeBytes > $1.sizeBytes }
   }
 
-  private init?(_ index: Index, _ found: [Finding], _ catalog: Catalog) {
+  private init?(_ index: Index, _ all: [Finding], _ kinds: Set<Finding.Kind>, _ catalog: Catalog) {
+    let found = all.filter { kinds.contains($0.kind) }
     let findings = found.filter { $0.kind != .unused } + found.filter { $0.kind == .unused }
     guard let first = findings.first, let ddl = first.ddl, let undo = first.undoDDL else { return nil }
     self.index = index
     self.findings = findings
+    allFindings = all
     self.ddl = ddl
     undoDDL = undo
     table = catalog.tableName(index)
@@ -96,8 +109,12 @@ public struct UnexplainedStatement: Sendable {
 
 /// What planning the known statements without an index has shown.
 public struct WhatIfProof: Sendable, Equatable {
-  /// Nil where nothing was planned; `gap` says why.
+  /// Code of the gap that a statement leaves which names the table and has no plan.
+  static let statementUnexplained = "statement_unexplained"
+
+  /// Nil where nothing was planned.
   public var method: WhatIfMethod?
+  /// Why what was planned does not prove that nobody needs the index.
   public var gap: Reason?
   /// Statements on its table that were planned with it and without.
   public var statementsPlanned = 0
@@ -108,7 +125,7 @@ public struct WhatIfProof: Sendable, Equatable {
 public enum HoldBack: String, Sendable {
   /// A known statement gets dearer.
   case worse
-  /// Nothing but counters says that nobody needs it.
+  /// Nothing but counters says that nobody needs it, or a statement that may need it could not be planned.
   case unproven
   /// PostgreSQL cannot drop it while others read and write its tables.
   case notConcurrent = "not_concurrent"
@@ -120,7 +137,7 @@ public struct PruneItem: Sendable {
   public enum Origin: Sendable {
     case candidate(PruneCandidate)
     /// An earlier run began to drop it, and its undo file tells of it.
-    case unfinished
+    case unfinished(UndoFile.Entry)
   }
   public let origin: Origin
   public let restoration: IndexRestoration
@@ -140,9 +157,9 @@ public struct PruneItem: Sendable {
     sizeBytes = candidate.sizeBytes
   }
 
-  init(unfinished index: Index, _ restoration: IndexRestoration) {
-    origin = .unfinished
-    self.restoration = restoration
+  init(unfinished index: Index, _ entry: UndoFile.Entry) {
+    origin = .unfinished(entry)
+    restoration = entry.restoration
     oid = index.oid
     ddl = "DROP INDEX CONCURRENTLY \(restoration.index.quoted);"
     undoDDL = restoration.statements.joined(separator: "\n")
@@ -152,6 +169,17 @@ public struct PruneItem: Sendable {
   public var candidate: PruneCandidate? {
     if case .candidate(let candidate) = origin { candidate } else { nil }
   }
+
+  /// What is to stand in the undo file before it is dropped.
+  ///
+  /// - Parameter now: when a whole index is noted.
+  public func entry(at now: Timestamp) -> UndoFile.Entry {
+    switch origin {
+    case .candidate(let candidate):
+      UndoFile.Entry(restoration, kind: candidate.kind.rawValue, notedAt: now.description)
+    case .unfinished(let entry): entry
+    }
+  }
 }
 
 /// What would be dropped, and what stays and why.
@@ -159,6 +187,8 @@ public struct PrunePlan: Sendable {
   public var items: [PruneItem] = []
   /// Findings of the kinds asked for that an audit wants somebody to review first.
   public var reviewCount = 0
+  /// Indexes that an audit would drop, and whose findings the baseline accepts.
+  public var acceptedCount = 0
   /// Why usage statistics prove nothing, where they do not.
   public var doubts: [Reason] = []
   public var facts: ServerFacts

@@ -3,7 +3,7 @@ public import Postgres
 /// SQL that this target sends, without what it makes of names: DROP INDEX, CREATE INDEX, and calls of HypoPG.
 public enum PruneStatements {
   /// For the test that prepares every statement.
-  public static let all = [server, hide, state, blockers]
+  public static let all = [server, hide, state, blockers, namesAbove]
 
   /// What decides how an index can be hidden, and whose undo file is whose.
   static let server = Statement(
@@ -19,6 +19,25 @@ public enum PruneStatements {
   static let hide = Statement(
     "update pg_index set indisvalid = false where indexrelid = any (($1::int8[])::oid[])",
     parameters: [.int8Array])
+
+  /// Names by which statements reach the tables of indexes: their own, those of views, and those of parents.
+  static let namesAbove = Statement(
+    """
+    with recursive reached as (
+      select i.indrelid as oid from pg_index i where i.indexrelid = any (($1::int8[])::oid[])
+      union
+      select above.oid
+      from reached r
+      cross join lateral (
+        select h.inhparent from pg_inherits h where h.inhrelid = r.oid
+        union all
+        select w.ev_class from pg_depend d
+        join pg_rewrite w on w.oid = d.objid
+        where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = r.oid
+      ) above (oid)
+    )
+    select distinct c.relname::text from reached r join pg_class c on c.oid = r.oid
+    """, parameters: [.int8Array], columns: [.text])
 
   /// What stands under a name. The transaction's search_path is empty, so that definitions read as in the catalog.
   static let state = Statement(
@@ -37,7 +56,9 @@ public enum PruneStatements {
         where l.locktype = 'relation' and l.mode = 'ShareUpdateExclusiveLock' and l.granted
           and l.relation = i.indexrelid
           and l.database = (select oid from pg_database where datname = current_database())),
-      format('%I.%I', given.schema, given.index), format('%I.%I', given.schema, given.relation), quote_ident(given.index)
+      format('%I.%I', given.schema, given.index), format('%I.%I', given.schema, given.relation), quote_ident(given.index),
+      coalesce(pg_relation_size(t.oid) = 0, false) or exists (
+        select from pg_stats s where s.schemaname = given.schema and s.tablename = given.index)
     from (values ($1::text, $2::text, $3::text)) given (schema, index, relation)
     left join pg_namespace n on n.nspname = given.schema
     left join pg_class t on t.relnamespace = n.oid and t.relname = given.relation
@@ -47,6 +68,7 @@ public enum PruneStatements {
     parameters: [.text, .text, .text],
     columns: [
       .bool, .bool, .oid, .char, .text, .bool, .text, .bool, .bool, .int2Array, .bool, .text, .text, .text,
+      .bool,
     ])
 
   /// Who keeps DROP INDEX CONCURRENTLY waiting, the oldest first. A prepared transaction has no process.

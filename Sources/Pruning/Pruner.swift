@@ -26,63 +26,72 @@ public struct Pruner {
   ///   - session: for the audit and the what-if.
   ///   - statements: the server's dearest ones, as many as shall be planned.
   ///   - gap: why there are none, where the server does not tell.
-  ///   - undo: that of an earlier run, whose half-dropped indexes are finished.
+  ///   - undo: entries of earlier runs, the newest first, whose half-dropped indexes are finished.
   ///   - check: asked again and again; what it throws ends the work.
   /// - Throws: `PostgresError`; what `audit`, `check` and the selection of tables throw.
   public func plan(
-    on session: Session, statements: [ObservedStatement], gap: Reason? = nil, undo: UndoFile? = nil,
+    on session: Session, statements: [ObservedStatement], gap: Reason? = nil, undo: [UndoFile.Entry] = [],
     check: @escaping () throws -> Void = {}
   ) throws -> PrunePlan {
     let (catalog, report) = try audit(session)
     let tables = try request.tables.names(in: catalog)
-    let candidates = PruneCandidate.all(in: report, catalog, kinds: request.kinds, tables: tables)
+    let found = PruneCandidate.all(in: report, catalog, kinds: request.kinds, tables: tables)
+    let candidates = found.filter { !request.accepts($0, at: catalog.facts.now) }
     var plan = PrunePlan(facts: facts)
     plan.catalogFacts = catalog.facts
     plan.doubts = report.trust.doubts
+    plan.acceptedCount = found.count - candidates.count
     plan.reviewCount = report.findings.count {
       $0.verdict == .review && request.kinds.contains($0.kind) && tables.contains($0.table)
     }
-    plan.items = Self.unfinished(undo, catalog) + candidates.map { PruneItem($0) }
+    plan.items =
+      Self.unfinished(undo, catalog, kinds: request.kinds, tables: tables) + candidates.map { PruneItem($0) }
     if candidates.isEmpty { return plan }
     let whatIf = try WhatIf(session, facts, statements, gap: gap, check: check)
     plan.statementsPlanned = whatIf.statementsPlanned
     plan.unexplained = whatIf.unexplained
     // Two indexes that stand in for each other hurt only together: each is judged without those before it, too.
-    var gone: [UInt32] = []
+    var gone: [PruneCandidate] = []
     for position in plan.items.indices {
       guard let candidate = plan.items[position].candidate else { continue }
       let proof = try whatIf.proof(of: candidate, with: gone)
       plan.items[position].proof = proof
       plan.items[position].heldBack = Self.heldBack(candidate, proof, request)
-      if plan.items[position].heldBack == nil { gone += candidate.tree }
+      if plan.items[position].heldBack == nil { gone.append(candidate) }
     }
     return plan
   }
 
-  /// Indexes that an earlier run has left half dropped: those of its undo file that are not whole now. When it was killed a
-  /// moment ago, the server may still be at work on one.
-  static func unfinished(_ undo: UndoFile?, _ catalog: Catalog) -> [PruneItem] {
-    let entries = Dictionary(
-      (undo?.entries ?? []).map { ([$0.restoration.index.schema, $0.restoration.index.name], $0) }
-    ) { first, _ in first }
+  /// Indexes that an earlier run has left half dropped: those of its undo file that are not whole now, of the kinds and tables
+  /// that are asked about. When it was killed a moment ago, the server may still be at work on one.
+  static func unfinished(
+    _ undo: [UndoFile.Entry], _ catalog: Catalog, kinds: Set<Finding.Kind>, tables: Set<RelationName>
+  ) -> [PruneItem] {
+    let entries = Dictionary(grouping: undo) { $0.restoration.index }
     if entries.isEmpty { return [] }
     return catalog.sortedIndexes.compactMap { index in
-      guard !index.isWhole, index.constraint == nil,
-        let entry = entries[[index.name.schema, index.name.name]],
-        ExactText(entry.restoration.definition) == ExactText(index.definition)
+      guard !index.isWhole, index.constraint == nil, tables.contains(catalog.tableName(index)),
+        let entry = entries[index.name]?.first(where: {
+          ExactText($0.restoration.definition) == ExactText(index.definition)
+        }), Finding.Kind(rawValue: entry.kind).map(kinds.contains) ?? true
       else { return nil }
-      return PruneItem(unfinished: index, entry.restoration)
+      return PruneItem(unfinished: index, entry)
     }
   }
 
   /// Whether an index stays although an audit would drop it. Algebra proves that a covered one is not needed, and needs no
-  /// statement; an unused one is judged by counters, and a plan may need it for an estimate that no counter shows.
+  /// statement, unless there is one that may need it and has no plan; an unused one is judged by counters, and a plan may need it
+  /// for an estimate that no counter shows.
   static func heldBack(
     _ candidate: PruneCandidate, _ proof: WhatIfProof, _ request: PruneRequest
   ) -> HoldBack? {
     if candidate.index.isPartitioned { return .notConcurrent }
     if !proof.worse.isEmpty, !request.acceptsWorse { return .worse }
-    if proof.gap != nil, !candidate.isCovered, !request.acceptsUnproven { return .unproven }
+    if let gap = proof.gap, !request.acceptsUnproven,
+      !candidate.isCovered || gap.code == WhatIfProof.statementUnexplained
+    {
+      return .unproven
+    }
     return nil
   }
 

@@ -119,6 +119,7 @@ public struct Restorer {
       statements.append(restoration.setting(comment: comment))
     }
     if restoration.isClustered, !state.isTableClustered { statements.append(restoration.clustering) }
+    if restoration.hasExpressions, !state.hasStatistics { statements.append(restoration.analysis) }
     return statements
   }
 

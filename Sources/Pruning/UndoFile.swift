@@ -32,19 +32,23 @@ public struct UndoFile: Sendable, Equatable {
     self.entries = entries
   }
 
-  /// Adds what is not there yet; entries are never taken out.
+  /// Adds what is not there yet. No index is taken out; one that is noted anew, with another comment or tablespace, say, is what
+  /// its last entry says.
   ///
   /// - Returns: the name of an index that the file has with another definition, in which case nothing was added.
   public mutating func add(_ new: [Entry]) -> RelationName? {
     var merged = entries
     for entry in new {
-      guard let known = merged.first(where: { $0.restoration.index == entry.restoration.index }) else {
+      guard let place = merged.firstIndex(where: { $0.restoration.index == entry.restoration.index }) else {
         merged.append(entry)
         continue
       }
-      guard known.restoration.definition == entry.restoration.definition else {
+      let known = merged[place]
+      guard ExactText(known.restoration.definition) == ExactText(entry.restoration.definition) else {
         return entry.restoration.index
       }
+      // By their text: two comments that look the same need not be.
+      if !known.body.utf8.elementsEqual(entry.body.utf8) { merged[place] = entry }
     }
     entries = merged
     return nil
@@ -115,7 +119,7 @@ extension UndoFile.Entry {
 
   fileprivate var json: JSON {
     let targets = restoration.statisticsTargets.sorted { $0.key < $1.key }
-    return [
+    let described: JSON = [
       "schema": .string(restoration.index.schema), "name": .string(restoration.index.name),
       "quoted": .string(restoration.index.quoted), "table": .string(restoration.table.name),
       "table_schema": .string(restoration.table.schema), "table_quoted": .string(restoration.table.quoted),
@@ -125,6 +129,8 @@ extension UndoFile.Entry {
       "comment": .optional(restoration.comment), "clustered": .bool(restoration.isClustered),
       "kind": .string(kind), "noted_at": .string(notedAt),
     ]
+    // Only where it says something: files of a time before it are as good.
+    return .object(described.members + (restoration.hasExpressions ? [("expressions", true)] : []))
   }
 
   fileprivate init?(_ json: JSON) {
@@ -146,7 +152,8 @@ extension UndoFile.Entry {
         index: RelationName(schema: schema, name: name, quoted: quoted),
         table: RelationName(schema: tableSchema, name: table, quoted: tableQuoted),
         definition: definition, tablespace: json["tablespace"].text, predicate: json["predicate"].text,
-        statisticsTargets: targets, comment: json["comment"].text, isClustered: isClustered),
+        statisticsTargets: targets, comment: json["comment"].text, isClustered: isClustered,
+        hasExpressions: json["expressions"].boolean ?? false),
       kind: kind, notedAt: notedAt)
     // What was left out of the text, or written in another way, would be lost.
     guard self.json == json.normalized else { return nil }

@@ -1,3 +1,8 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#endif
 internal import Indexes
 internal import Primitives
 
@@ -24,6 +29,29 @@ public struct UndoStore: Sendable {
     return file
   }
 
+  /// Names of the undo files of a directory, in their order.
+  ///
+  /// - Throws: `input_unreadable`.
+  public static func names(in directory: String, beginning stem: String) throws -> [String] {
+    guard let stream = opendir(directory) else {
+      throw SimpleFailure(
+        .malformedInput, code: "input_unreadable",
+        message: "the directory \(directory) cannot be read: \(String(cString: strerror(errno)))")
+    }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { raw in
+        String(decoding: raw.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      // A day as long as one is: the files of database a are not those of a-b.
+      if name.hasPrefix(stem), name.hasSuffix(".sql"), name.utf8.count == stem.utf8.count + 14 {
+        names.append(name)
+      }
+    }
+    return names.sorted()
+  }
+
   /// - Throws: `input_unreadable`, `undo_malformed`.
   public func read() throws -> UndoFile {
     let input = try InputFile(path)
@@ -42,7 +70,7 @@ public struct UndoStore: Sendable {
     return try UndoFile(parsing: bytes, name: input.name)
   }
 
-  /// Writes the entries besides those that the file has, and returns when they are on disk.
+  /// Writes the entries to those that the file has, and returns when they are on disk.
   ///
   /// - Throws: as `read(for:)`; `undo_name_taken`; `output_failed`.
   public func add(_ entries: [UndoFile.Entry], _ facts: ServerFacts) throws {
@@ -55,7 +83,7 @@ public struct UndoStore: Sendable {
         message: "\(path) has an index \(taken) with another definition, which would be lost",
         hint: "name another file with --undo")
     }
-    if file == known { return }
+    if let known, file.bytes == known.bytes { return }
     let output = try DurableFile(path)
     guard output.canBeDiscarded else {
       throw SimpleFailure(

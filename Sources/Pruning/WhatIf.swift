@@ -9,11 +9,14 @@ public struct ObservedStatement: Sendable {
   public let id: String
   public let text: String
   public let calls: Int64
+  /// The setting under which it runs; nil for the session's own.
+  public let searchPath: String?
 
-  public init(id: String, text: String, calls: Int64) {
+  public init(id: String, text: String, calls: Int64, searchPath: String? = nil) {
     self.id = id
     self.text = text
     self.calls = calls
+    self.searchPath = searchPath
   }
 }
 
@@ -24,6 +27,8 @@ struct WhatIf {
   /// Statements with what they cost now, and the tables of their plans.
   private let known: [Known]
   private let gap: Reason?
+  /// What those could be about that have a plan and got none.
+  private let unplanned: [StatementNames]
   private let check: () throws -> Void
   private let deadline: Deadline
   let unexplained: [UnexplainedStatement]
@@ -60,16 +65,19 @@ struct WhatIf {
     deadline = Deadline.after(Self.timeMax)
     var known: [Known] = []
     var unexplained: [UnexplainedStatement] = []
+    var unplanned: [StatementNames] = []
+    let planner = StatementPlanner(session)
     for statement in method == nil ? [] : statements {
       try check()
       guard !deadline.hasPassed else {
         unexplained.append(
           UnexplainedStatement(id: statement.id, reason: Self.timeIsUp.sentence, hasNoPlan: false))
+        unplanned.append(StatementNames(statement.text))
         continue
       }
       do {
         let (plannable, plan) = try session.transaction(.snapshot) {
-          let plannable = try StatementPlanner(session).prepare(statement.text)
+          let plannable = try planner.prepare(statement.text, searchPath: statement.searchPath)
           return (plannable, try plannable.plan())
         }
         known.append(
@@ -80,10 +88,12 @@ struct WhatIf {
         unexplained.append(
           UnexplainedStatement(
             id: statement.id, reason: try Self.reason(error), hasNoPlan: error is StatementNotExplainable))
+        if !(error is StatementNotExplainable) { unplanned.append(StatementNames(statement.text)) }
       }
     }
     self.known = known
     self.unexplained = unexplained
+    self.unplanned = unplanned
     self.gap = Self.gap(facts, method, statements, known.count, gap)
   }
 
@@ -111,22 +121,45 @@ struct WhatIf {
     return nil
   }
 
-  /// What the statements on the candidate's tables cost without it and those in `others`.
-  func proof(of candidate: PruneCandidate, with others: [UInt32]) throws -> WhatIfProof {
-    guard let method, gap == nil else { return WhatIfProof(gap: gap) }
-    if deadline.hasPassed {
-      return WhatIfProof(gap: Self.timeIsUp)
-    }
+  /// What the statements on the candidate's tables cost without it and `others`.
+  func proof(of candidate: PruneCandidate, with others: [PruneCandidate]) throws -> WhatIfProof {
+    guard let method else { return WhatIfProof(gap: gap) }
+    let unexplained = try unexplained(on: candidate)
+    if let gap { return WhatIfProof(gap: unexplained ?? gap) }
+    if deadline.hasPassed { return WhatIfProof(gap: unexplained ?? Self.timeIsUp) }
     let touched = known.lazy.filter { !$0.relations.isDisjoint(with: candidate.relations) }
       .prefix(Self.statementsMax)
-    var proof = WhatIfProof(method: method, statementsPlanned: touched.count)
-    if touched.isEmpty { return proof }
+    var proof = WhatIfProof(method: method, gap: unexplained, statementsPlanned: touched.count)
+    if touched.isEmpty {
+      proof.gap = unexplained ?? Self.untouched
+      return proof
+    }
+    // Those that none of the statements can read need not be hidden: each costs a new version of its row in pg_index.
+    let read = touched.reduce(into: Set<String>()) { $0.formUnion($1.relations) }
+    let hidden = others.filter { !$0.relations.isDisjoint(with: read) }.flatMap(\.tree)
     do {
-      proof.worse = try hiding(candidate.tree + others, by: method) { try touched.compactMap(compared) }
+      proof.worse = try hiding(candidate.tree + hidden, by: method) { try touched.compactMap(compared) }
     } catch {
-      return WhatIfProof(gap: Reason("what_if_failed", try Self.reason(error)))
+      return WhatIfProof(gap: try unexplained ?? Reason("what_if_failed", Self.reason(error)))
     }
     return proof
+  }
+
+  private static let untouched = Reason(
+    "no_statement_planned", "none of the dearest statements is on its table")
+
+  /// A statement that could not be planned and names a table of the index, or what stands above it, may need the index.
+  private func unexplained(on candidate: PruneCandidate) throws -> Reason? {
+    if unplanned.isEmpty { return nil }
+    let rows = try session.query(PruneStatements.namesAbove(candidate.tree.map { Int64($0) }))
+    let names = try rows.map { row in try row.decode(0, as: String.self) }
+    let count = unplanned.count { statement in names.contains { statement.mentions($0) } }
+    if count == 0 { return nil }
+    return Reason(
+      WhatIfProof.statementUnexplained,
+      count == 1
+        ? "a statement that names its table could not be planned"
+        : "\(count) statements that name its table could not be planned")
   }
 
   private func compared(_ known: Known) throws -> WorseStatement? {

@@ -4,14 +4,14 @@ internal import Postgres
 extension Session {
   private static let undo = "rollback to savepoint ironforge_scratch; release savepoint ironforge_scratch"
 
-  /// Runs `body`; where a transaction is open, behind a savepoint that takes back what `body` did.
+  /// Runs `body`; where a transaction is open, behind a savepoint that takes back what `body` did; else in a transaction that is
+  /// read-only and rolled back.
   ///
   /// - Throws: what `body` throws, and `PostgresError`, also where the transaction had failed before.
   func behindSavepoint<T>(_ body: () throws -> T) throws -> T {
     guard isInTransaction else {
-      guard try isShared() else { return try body() }
-      // The next statement may run on another connection of the server.
-      _ = try pipeline(beginning())
+      // What the planner calls must not write; and behind a pooler the next statement may run on another connection.
+      _ = try pipeline(beginning(.snapshot))
       defer { rollback() }
       return try body()
     }
@@ -22,12 +22,12 @@ extension Session {
   }
 
   /// Runs `setUp`, then `body`, and takes both back: in the caller's transaction where there is one, or in one of its
-  /// own. `tearDown` is SQL that runs behind both, also where `body` has failed.
+  /// own, which is read-only. `tearDown` is SQL that runs behind both, also where `body` has failed.
   ///
   /// - Throws: as `behindSavepoint`.
   func inScratchTransaction<T>(setUp: String, tearDown: String, _ body: () throws -> T) throws -> T {
     let end = isInTransaction ? "" : "; rollback"
-    if !isInTransaction { _ = try pipeline(beginning()) }
+    if !isInTransaction { _ = try pipeline(beginning(.snapshot)) }
     _ = try undoing(with: Self.undo + end) { try simple("savepoint ironforge_scratch; \(setUp)") }
     let result = try undoing(with: "\(Self.undo); \(tearDown)\(end)", body)
     try simple("\(Self.undo); \(tearDown)\(end)")

@@ -9,30 +9,39 @@ internal import Primitives
 /// `plan_cache_mode = force_generic_plan`: `EXPLAIN (GENERIC_PLAN)` of PostgreSQL 16 takes no types of parameters.
 ///
 /// In a transaction of the caller everything happens behind a savepoint, and what fails does not end the transaction.
-/// Outside, a transaction is opened and rolled back. Each statement is bounded by the session's `statement_timeout`.
+/// Outside, a read-only transaction is opened and rolled back. Each statement is bounded by the session's `statement_timeout`.
+///
+/// The planner calls functions; see `StatementGuard` for what a superuser does not plan.
 public struct StatementPlanner {
   private let session: Session
+  private let author: StatementAuthor
 
-  public init(_ session: Session) {
+  public init(_ session: Session, author: StatementAuthor = .others) {
     self.session = session
+    self.author = author
   }
 
   /// The plan of one statement, generic where it has parameters.
   ///
   /// - Throws: as `prepare` and `PlannableStatement.plan`.
-  public func plan(_ sql: String) throws -> Plan {
-    try prepare(sql).plan()
+  public func plan(_ sql: String, searchPath: String? = nil) throws -> Plan {
+    try prepare(sql, searchPath: searchPath).plan()
   }
 
   /// Finds out how a statement can be planned. Nothing is left behind in the session.
   ///
+  /// - Parameter searchPath: the setting under which the statement runs; nil for the session's own.
   /// - Throws: `StatementNotExplainable` for what has no plan; `PostgresError` for what the server does not take, such as a
   ///   table that is gone.
-  public func prepare(_ sql: String) throws -> PlannableStatement {
+  public func prepare(_ sql: String, searchPath: String? = nil) throws -> PlannableStatement {
     let statement = try NormalizedText(sql, serverVersion: session.serverVersion)
     var search = ParameterSearch(statement, serverVersion: session.serverVersion) { [session] text, types in
       do {
-        return .taken(try session.behindSavepoint { try session.describe(text, parameters: types) })
+        return .taken(
+          try session.behindSavepoint {
+            try session.setSearchPath(searchPath)
+            return try session.describe(text, parameters: types)
+          })
       } catch let error as PostgresError {
         guard case .server(let refusal) = error, !error.endsSession else { throw error }
         return .refused(refusal)
@@ -41,7 +50,8 @@ public struct StatementPlanner {
     let found = try search.run()
     return PlannableStatement(
       session: session, text: found.text, types: found.types,
-      parameterCount: found.description.parameters.count)
+      parameterCount: found.description.parameters.count, searchPath: searchPath, tree: statement.tree,
+      protection: author == .others ? try StatementGuard(session) : nil)
   }
 }
 
@@ -53,12 +63,21 @@ public struct PlannableStatement {
   private let types: [DataType]
   /// How many parameters it has; a plan of one that has any is generic.
   public let parameterCount: Int
+  private let searchPath: String?
+  private let tree: JSON
+  private let protection: StatementGuard?
 
-  init(session: Session, text: String, types: [DataType], parameterCount: Int) {
+  init(
+    session: Session, text: String, types: [DataType], parameterCount: Int, searchPath: String?, tree: JSON,
+    protection: StatementGuard?
+  ) {
     self.session = session
     self.text = text
     self.types = types
     self.parameterCount = parameterCount
+    self.searchPath = searchPath
+    self.tree = tree
+    self.protection = protection
   }
 
   /// The planner's estimate for the whole statement, in its units.
@@ -68,15 +87,26 @@ public struct PlannableStatement {
 
   /// Plans the statement anew.
   ///
-  /// - Throws: `PostgresError`, `PlanError`.
+  /// - Throws: `StatementNotTrusted`, `PostgresError`, `PlanError`.
   public func plan() throws -> Plan {
-    guard parameterCount > 0 else { return try session.behindSavepoint { try explain(text) } }
+    guard parameterCount > 0 else {
+      return try session.behindSavepoint {
+        try session.setSearchPath(searchPath)
+        // Locks its relations for the guard.
+        if protection != nil { _ = try session.describe(text) }
+        return try explain(text)
+      }
+    }
     // The server keeps a generic plan for as long as the statement is prepared, and does not notice a hypothetical
     // index: so it is prepared for each plan.
     let list = types.isEmpty ? "" : "(\(types.map(\.description).joined(separator: ", ")))"
     let nulls = Array(repeating: "null", count: parameterCount).joined(separator: ", ")
+    let path = try searchPath.map {
+      "select pg_catalog.set_config('search_path', \(try session.quoted(literal: $0)), true); "
+    }
     return try session.inScratchTransaction(
-      setUp: "set local plan_cache_mode = force_generic_plan; prepare ironforge_plan\(list) as \(text)",
+      setUp: (path ?? "")
+        + "set local plan_cache_mode = force_generic_plan; prepare ironforge_plan\(list) as \(text)",
       tearDown: "deallocate ironforge_plan"
     ) {
       try explain("execute ironforge_plan(\(nulls))")
@@ -84,10 +114,19 @@ public struct PlannableStatement {
   }
 
   private func explain(_ sql: String) throws -> Plan {
+    try protection?.check(tree)
     let statement = Statement(Self.explanation + sql, columns: [.json])
     guard let row = try session.query(statement()).first else { throw PlanError("the server gave no plan") }
     return try Plan(parsingJSON: row.withBytes(0) { $0.map(Array.init) ?? [] })
   }
 
   private static let explanation = "explain (format json) "
+}
+
+extension Session {
+  /// Until the end of the transaction or savepoint.
+  fileprivate func setSearchPath(_ path: String?) throws(PostgresError) {
+    guard let path else { return }
+    _ = try query(StatementGuard.setPath(path))
+  }
 }

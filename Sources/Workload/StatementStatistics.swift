@@ -35,6 +35,9 @@ public struct StatementStatistics: Sendable, Equatable {
   /// Milliseconds spent on writing blocks; zero without `track_io_timing`.
   public let writeMilliseconds: Double
   public let walBytes: Int64
+  /// `search_path` of the role that spent most time on it, by the settings of role and database; nil where the role is gone. What
+  /// a program sets in its connections the server does not tell.
+  public let searchPath: String?
 
   /// Blocks (of 8 KiB, unless the server was built otherwise) over all calls. "Shared" are those of tables and indexes.
   public struct Blocks: Sendable, Equatable {

@@ -55,13 +55,16 @@ extension StatementStatistics {
     readMilliseconds = try row.decode(15)
     writeMilliseconds = try row.decode(16)
     walBytes = try row.decode(19)
+    searchPath = try row.decodeIfPresent(20)
   }
 }
 
 /// All SQL of this target that does not depend on the server. What does is described by `StatisticsPlace`.
 public enum WorkloadStatements {
   /// For the test that prepares every statement.
-  public static let all = [place]
+  public static let all = [
+    place, StatementGuard.isPowerful, StatementGuard.place, StatementGuard.setPath, StatementGuard.strangers,
+  ]
 
   /// A custom setting is known to a server only that has loaded the library.
   static let place = Statement(
@@ -155,7 +158,7 @@ struct StatisticsPlace {
         -- The variance of several roles together: the mean of the squares less the square of the mean.
         sqrt(greatest(0, squares / greatest(calls, 1) - mean_ms ^ 2)) as deviation_ms,
         rows, shared_hit, shared_read, shared_dirtied, shared_written, temp_read, temp_written, read_ms, write_ms,
-        sum(total_ms) over () as all_ms, count(*) over () as all_count, wal_bytes
+        sum(total_ms) over () as all_ms, count(*) over () as all_count, wal_bytes, path
       from (
         select s.queryid,
           coalesce(min(s.query collate "C"), '-- the server has lost the text of this statement') as text,
@@ -168,9 +171,26 @@ struct StatisticsPlace {
           sum(s.shared_blks_written)::bigint as shared_written,
           sum(s.temp_blks_read)::bigint as temp_read, sum(s.temp_blks_written)::bigint as temp_written,
           sum(\(read)\(spillRead)) as read_ms, sum(\(write)\(spillWrite)) as write_ms,
-          sum(s.wal_bytes)::bigint as wal_bytes
+          sum(s.wal_bytes)::bigint as wal_bytes,
+          (array_agg(
+            replace(coalesce(configured.path, standard.path), '"$user"', quote_ident(r.rolname))
+            order by s.total_exec_time desc))[1] as path
         from \(schema).pg_stat_statements s
         left join pg_roles r on r.oid = s.userid
+        left join lateral (
+          select substr(u.entry, length('search_path=') + 1) as path
+          from pg_db_role_setting d cross join unnest(d.setconfig) u (entry)
+          where d.setrole in (s.userid, 0) and d.setdatabase in (s.dbid, 0) and u.entry like 'search\\_path=%'
+          -- That of the role in this database, else of the role, else of the database.
+          order by d.setrole = 0, d.setdatabase = 0
+          limit 1
+        ) configured on true
+        -- What the server gives to everybody, whatever this session has set for itself.
+        cross join (
+          select case when g.source in ('default', 'configuration file', 'command line', 'environment variable')
+            then g.setting else g.boot_val end as path
+          from pg_settings g where g.name = 'search_path'
+        ) standard
         where s.dbid = (select oid from pg_database where datname = current_database())
           -- What was only planned, or is being run for the first time.
           and s.calls > 0 and s.queryid is not null \(onlyTop)
@@ -183,7 +203,7 @@ struct StatisticsPlace {
       sql, parameters: [.int8],
       columns: [
         .int8, .text, .textArray, .int8, .float8, .float8, .float8, .float8, .int8, .int8, .int8, .int8,
-        .int8, .int8, .int8, .float8, .float8, .float8, .int8, .int8,
+        .int8, .int8, .int8, .float8, .float8, .float8, .int8, .int8, .text,
       ])
   }
 }

@@ -86,6 +86,52 @@ import Testing
     }
   }
 
+  /// A superuser looks at what others have sent: nothing that they have written runs with his rights.
+  @Test func plansRunNobodysFunctions() async throws {
+    try await withDatabase(template: Self.shop) { database in
+      let role = "bob_\(database.name)"
+      try await database.sql(
+        """
+        create role \(role);
+        create schema lair authorization \(role);
+        set role \(role);
+        create function lair.step() returns int language plpgsql as $$ begin
+          if current_setting('is_superuser') = 'on' then execute 'alter role \(role) superuser'; end if; return 1; end $$;
+        create function lair.evil() returns int language plpgsql immutable as $$ begin return lair.step(); end $$;
+        select count(*) from pg_class where reltuples = lair.evil();
+        reset role
+        """)
+      let all = try rows(try await run(["--json", "--plans"], database))
+      let evil = try #require(all.first { $0["query"].text?.contains("reltuples = lair.evil") == true })
+      #expect(evil["plan_summary"] == .null)
+      #expect(evil["plan_error"].text?.contains("could run lair.evil") == true, "\(evil)")
+      #expect(try await database.sql("select rolsuper from pg_roles where rolname = '\(role)'") == [["f"]])
+      try await database.sql("drop owned by \(role); drop role \(role)")
+    }
+  }
+
+  /// Statements are planned where the role that sends them finds its tables.
+  @Test func plansUnderTheRolesOwnPath() async throws {
+    try await withDatabase(template: Self.shop) { database in
+      let role = "app_\(database.name)"
+      try await database.sql(
+        """
+        create role \(role);
+        create schema app authorization \(role);
+        alter role \(role) in database "\(database.name)" set search_path = app, public;
+        set role \(role);
+        create table app.carts (a int primary key);
+        set search_path = app;
+        select * from carts where a = 1;
+        reset role
+        """)
+      let all = try rows(try await run(["--json", "--plans"], database))
+      let read = try #require(all.first { $0["query"].text?.contains("from carts where") == true })
+      #expect(read["plan_summary"].text?.contains("carts") == true, "\(read)")
+      try await database.sql("drop owned by \(role); drop role \(role)")
+    }
+  }
+
   @Test func saysWhatIsMissing() async throws {
     try await withDatabase { database in
       let result = try await run(["--json"], database)

@@ -101,7 +101,11 @@ import Testing
     #expect(held(covered, good) == nil && held(unused, good) == nil)
     #expect(held(covered, worse) == .worse && held(unused, worse) == .worse)
     #expect(held(covered, none) == nil && held(unused, none) == .unproven)
+    // A statement that may need it and has no plan counts against algebra too.
+    let open = WhatIfProof(gap: Reason(WhatIfProof.statementUnexplained, "…"))
+    #expect(held(covered, open) == .unproven && held(unused, open) == .unproven)
     request.acceptsUnproven = true
+    #expect(held(covered, open) == nil && held(unused, open) == nil)
     #expect(held(unused, none) == nil && held(unused, worse) == .worse)
     request.acceptsWorse = true
     #expect(held(unused, worse) == nil)
@@ -129,9 +133,36 @@ import Testing
       if index.oid == 5 { restoration.definition = "CREATE INDEX changed ON public.t USING btree (a)" }
       return UndoFile.Entry(restoration, kind: "unused", notedAt: "")
     }
-    let file = UndoFile(system: "1", database: "d", entries: noted)
-    #expect(Pruner.unfinished(file, catalog).map(\.restoration.index.name) == ["mine"])
-    #expect(Pruner.unfinished(nil, catalog).isEmpty)
+    func found(
+      _ entries: [UndoFile.Entry], _ kinds: Set<Finding.Kind> = [.unused],
+      _ tables: Set<RelationName> = [Self.table]
+    ) -> [String] {
+      Pruner.unfinished(entries, catalog, kinds: kinds, tables: tables).map(\.restoration.index.name)
+    }
+    #expect(found(noted) == ["mine"])
+    #expect(found([]).isEmpty)
+    // What was not asked for stays as it is.
+    #expect(found(noted, [.redundant]).isEmpty)
+    #expect(found(noted, [.unused], []).isEmpty)
+  }
+
+  /// One scalar or two: to the server these are two indexes, to Swift's strings one.
+  @Test func namesThatLookTheSameAreTwo() throws {
+    let names = ["idx_\u{E9}", "idx_e\u{301}"]
+    let catalog = Self.catalog([Self.index(2, names[0], [1]), Self.index(3, names[1], [3])])
+    let found = Self.candidates(catalog)
+    #expect(found.count == 2)
+    #expect(found.map { $0.findings.count } == [1, 1])
+    var file = UndoFile(system: "1", database: "d")
+    #expect(file.add(found.map { UndoFile.Entry($0.restoration, kind: "unused", notedAt: "") }) == nil)
+    #expect(file.entries.count == 2)
+    let read = try UndoFile(parsing: file.bytes, name: "undo")
+    #expect(Set(read.entries.map(\.restoration.index)).count == 2)
+    let half = Self.catalog([Self.index(2, names[0], [1]) { $0.isValid = false }])
+    let unfinished = Pruner.unfinished(
+      Array(read.entries.reversed()), half, kinds: [.unused], tables: [Self.table])
+    #expect(unfinished.map { Array($0.restoration.index.name.utf8) } == [Array(names[0].utf8)])
+    #expect(found[0].index.name < found[1].index.name || found[1].index.name < found[0].index.name)
   }
 
   @Test func waitsLongerEachTimeWithABound() {

@@ -35,7 +35,7 @@ extension TestDatabase {
 
   /// A plan with no wish about the age of statistics.
   func plan(
-    _ statements: [String], role: String = "ironforge", undo: UndoFile? = nil,
+    _ statements: [String], role: String = "ironforge", undo: [UndoFile.Entry] = [],
     _ change: @escaping @Sendable (inout PruneRequest) -> Void = { _ in }
   ) async throws -> PrunePlan {
     try await onSession(role: role) { session in

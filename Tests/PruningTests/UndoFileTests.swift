@@ -6,14 +6,16 @@ import Testing
 @testable import Pruning
 
 @Suite struct UndoFileTests {
-  private static func entry(_ name: String = "a", definition: String? = nil) -> UndoFile.Entry {
+  private static func entry(_ name: String = "a", definition: String? = nil, comment: String = "it's\nodd \\")
+    -> UndoFile.Entry
+  {
     UndoFile.Entry(
       IndexRestoration(
         index: RelationName(schema: "public", name: name, quoted: "public.\(name)"),
         table: RelationName(schema: "public", name: "t", quoted: "public.t"),
         definition: definition ?? "CREATE INDEX \(name) ON public.t USING btree (x) WHERE (y > 1)",
         tablespace: "fast", predicate: "(y > 1)", statisticsTargets: [1: 100, 2: 0],
-        comment: "it's\nodd \\", isClustered: true),
+        comment: comment, isClustered: true),
       kind: "unused", notedAt: "2026-11-23T00:00:00.000000Z")
   }
 
@@ -139,5 +141,22 @@ import Testing
     ])
     #expect(taken?.name == "a")
     #expect(file.entries.map(\.restoration.index.name) == ["a", "b", "c"])
+    // Restored, given another comment, and about to be dropped again: the last word counts, whatever it looks like.
+    for comment in ["caf\u{E9}", "cafe\u{301}"] {
+      #expect(file.add([Self.entry("a", comment: comment)]) == nil)
+      #expect(file.entries.map(\.restoration.index.name) == ["a", "b", "c"])
+      #expect(file.entries[0].restoration.comment.map { Array($0.utf8) } == Array(comment.utf8))
+    }
+  }
+
+  /// One of a time that did not know of statistics is as good as it was.
+  @Test func statisticsAreOfExpressionsAlone() throws {
+    var entry = Self.entry()
+    entry.restoration.hasExpressions = true
+    let file = UndoFile(system: "7", database: "wallet", entries: [entry])
+    #expect(try UndoFile(parsing: file.bytes, name: "undo.sql") == file)
+    #expect(String(decoding: file.bytes, as: UTF8.self).contains("\nANALYZE public.t;\n"))
+    let plain = String(decoding: Self.file.bytes, as: UTF8.self)
+    #expect(!plain.contains("ANALYZE") && !plain.contains("expressions"))
   }
 }

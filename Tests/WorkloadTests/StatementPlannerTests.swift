@@ -152,6 +152,103 @@ import Testing
     }
   }
 
+  /// Each way by which the planner comes to a function of somebody who is no superuser. Called by one it takes a lock that outlives
+  /// the transaction.
+  private static let hostile = #"""
+    create schema lair authorization bob;
+    set role bob;
+    create function lair.step() returns int language plpgsql volatile as $$ begin
+      if current_setting('is_superuser') = 'on' then perform pg_advisory_lock(4711); end if; return 1; end $$;
+    create function lair.evil(int) returns int language plpgsql immutable as $$ begin return lair.step(); end $$;
+    create function lair.inner(int) returns int language sql immutable as $$ select lair.evil(7) $$;
+    create table lair.plain (a int);
+    create table lair.t (a int, b int default 1);
+    create index on lair.t ((a + lair.evil(1)));
+    create view lair.v as select a from lair.plain where a > lair.evil(2);
+    create view lair.w as select * from lair.v;
+    create view lair.xml as select a from lair.plain where a < length(table_to_xml('lair.v'::regclass, true, true, '')::text);
+    create function lair.eq(int, int) returns boolean language plpgsql immutable as
+      $$ begin return lair.step() = 1; end $$;
+    create operator lair.=== (leftarg = int, rightarg = int, function = lair.eq);
+    reset role;
+    create table mine (evil int);
+    """#
+
+  @Test(arguments: [
+    "select * from lair.plain where a = lair.evil(1)", "select * from lair.plain where a = $1 + lair.evil(1)",
+    "select * from lair.plain where a = lair.inner($1)",
+    #"select * from lair.plain where a = "lair".U&"\0065vil"(1)"#,
+    "select * from lair.plain p where a operator(lair.===) 1", "select * from lair.t",
+    "select * from lair.v where a = $1",
+    "select * from lair.w", "select * from lair.xml",
+    "select * from lair.plain where a = length(table_to_xml('lair.v', true, true, '')::text)",
+    "update lair.t set b = 2", "create table x as select lair.evil(3)",
+  ])
+  func aSuperuserRunsNoFunctionOfAStranger(sql: String) async throws {
+    try await withStranger { session, _ in
+      #expect(throws: StatementNotTrusted.self) { try StatementPlanner(session).plan(sql) }
+      let locks = "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
+      #expect(try session.query(Statement(locks, columns: [.int8])())[0].decode(0, as: Int64.self) == 0)
+      #expect(!session.isInTransaction)
+      // Ordinary statements have plans, those that name something of the same name elsewhere too.
+      for sql in [
+        "select * from lair.plain where a = $1 and a between 1 and 2",
+        "select evil, count(*) from mine group by evil",
+        "insert into lair.plain values ($1)",
+      ] { _ = try StatementPlanner(session).plan(sql) }
+    }
+  }
+
+  /// What the caller has typed is his own affair, and so is what a superuser's function does.
+  @Test func aSuperuserPlansHisOwn() async throws {
+    try await withStranger { session, role in
+      _ = try StatementPlanner(session, author: .caller).plan(
+        "select * from lair.plain where a = lair.evil(1)")
+      try session.simple(
+        "create function own(int) returns int language plpgsql immutable as $$ begin return 1; end $$")
+      _ = try StatementPlanner(session).plan("select * from lair.plain where a = own(1)")
+      // In the session's own path a name is the stranger's.
+      #expect(throws: StatementNotTrusted.self) {
+        try StatementPlanner(session).plan(
+          "select * from plain where a = evil(1)", searchPath: "lair, pg_catalog")
+      }
+      // Nothing that the path turns into somebody's is taken for the server's.
+      try session.simple(
+        "set role \(role); create view lair.pg_proc as select lair.evil(1) as oid; create function lair.lower(int) returns int language"
+          + " plpgsql immutable as $$ begin return lair.step(); end $$; reset role")
+      #expect(throws: StatementNotTrusted.self) {
+        try StatementPlanner(session).plan(
+          "select * from plain where a = lower(1)", searchPath: "lair, pg_catalog")
+      }
+      _ = try StatementPlanner(session).plan("select * from plain where a = 1", searchPath: "lair, public")
+      let path = try session.query(Statement("select current_setting('search_path')", columns: [.text])())
+      #expect(try path[0].decode(0, as: String.self) == "\"$user\", public")
+    }
+  }
+
+  /// A cast is looked for by functions that name none.
+  @Test func aStrangersCastStopsAll() async throws {
+    try await withStranger { session, role in
+      try session.simple(
+        "set role \(role); create type lair.pair as (x int); create function lair.json(lair.pair) returns json language sql immutable"
+          + " as $$ select '1'::json $$; create cast (lair.pair as json) with function lair.json(lair.pair); reset role"
+      )
+      #expect(throws: StatementNotTrusted.self) { try StatementPlanner(session).plan("select 1 + $1") }
+    }
+  }
+
+  private func withStranger(_ body: (Session, _ role: String) throws -> Void) async throws {
+    try await withDatabase { database in
+      let role = "bob_\(database.name)"
+      try await database.sql("create role \(role)")
+      let session = try Session(connecting: ConnectionString(database.url))
+      defer { session.close() }
+      try session.simple(Self.hostile.replacing("bob", with: role))
+      try body(session, role)
+      try await database.sql("drop owned by \(role); drop role \(role)")
+    }
+  }
+
   /// A statement whose parameters nobody can place ends after a bounded number of questions.
   @Test func asksTheServerABoundedNumberOfTimes() throws {
     var questions = 0

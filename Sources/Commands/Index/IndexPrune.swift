@@ -21,7 +21,9 @@ struct IndexPrune: CronCommand {
       Before the first drop the undo file is on disk: by default prune-DATABASE-DATE.sql in this directory, which a second
       run of the day adds to. Then each index is judged once more and dropped concurrently, one at a time. Behind
       somebody's long transaction the run waits a bounded time, and then exits 3. The same command again finishes what
-      was left half done.
+      was left half done: without --undo it looks into all files prune-DATABASE-DATE.sql of this directory.
+
+      A baseline accepts findings as in `index audit`: their indexes stay.
 
       EXAMPLES:
         ironforge index prune
@@ -44,10 +46,15 @@ struct IndexPrune: CronCommand {
     completion: .file(extensions: ["sql"]))
   var undo: String?
 
+  @Option(
+    help: ArgumentHelp("A file of accepted findings, whose indexes stay.", valueName: "file"),
+    completion: .file(extensions: ["csv"]))
+  var baseline: String?
+
   @Flag(help: "Drop an index also when a known statement gets dearer without it.")
   var acceptWorse = false
 
-  @Flag(help: "Drop an unused index also when no statement could be planned without it.")
+  @Flag(help: "Drop an index also when statements on its table could not be planned, or none is known.")
   var acceptUnproven = false
 
   @Flag(help: "Do it.")
@@ -81,6 +88,7 @@ struct IndexPrune: CronCommand {
   }
 
   func run(in context: CommandContext) throws {
+    let request = try request()
     let session = try context.openCancellableSession()
     let facts = try ServerFacts(session)
     if let confirm { try requireConfirmation(confirm, facts.database) }
@@ -94,7 +102,8 @@ struct IndexPrune: CronCommand {
     }
     let dearest = try DearestStatements(session, limit: Self.statementsMax)
     let plan = try pruner.plan(
-      on: session, statements: dearest.statements, gap: dearest.gap, undo: try store.read(for: facts),
+      on: session, statements: dearest.statements, gap: dearest.gap,
+      undo: try noted(store, facts, context.messages),
       check: context.signals.check)
     try context.signals.check()
     if let read = plan.catalogFacts { warnOfLockedTables(read, context.messages) }
@@ -102,24 +111,47 @@ struct IndexPrune: CronCommand {
     try carryOut(plan, pruner, store, facts, context)
   }
 
-  private var request: PruneRequest {
+  private func request() throws -> PruneRequest {
     var request = PruneRequest()
     if let only { request.kinds = only.kinds }
     request.tables = tables.selection
     request.acceptsWorse = acceptWorse
     request.acceptsUnproven = acceptUnproven
+    request.baseline = try baseline.map { try Baseline(InputFile($0)) }
     return request
+  }
+
+  /// What earlier runs have begun to drop, the newest first: from the file of this run, and where nobody has named one, from those
+  /// of other days.
+  private func noted(_ store: UndoStore, _ facts: ServerFacts, _ messages: Messages) throws -> [UndoFile
+    .Entry]
+  {
+    var entries = try store.read(for: facts)?.entries ?? []
+    if undo != nil { return entries }
+    let stem = Self.undoStem(facts.database)
+    for name in try UndoStore.names(in: ".", beginning: stem).reversed() where name != store.path {
+      do {
+        entries += try UndoStore(name).read(for: facts)?.entries ?? []
+      } catch let failure as any Failure {
+        messages.warning("\(failure.message); what that file tells of is not finished")
+      }
+    }
+    return entries
   }
 
   /// In UTC, so that a run begun before midnight elsewhere finds it again.
   static func undoName(_ database: String, _ now: Timestamp) -> String {
+    "\(undoStem(database))\(now.description.prefix(10)).sql"
+  }
+
+  private static func undoStem(_ database: String) -> String {
     let safe = database.utf8.map { byte -> UInt8 in
       let isPlain =
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
         || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
       return isPlain && byte < 0x80 ? byte : UInt8(ascii: "_")
     }
-    return "prune-\(String(decoding: safe, as: UTF8.self))-\(now.description.prefix(10)).sql"
+    return "prune-\(String(decoding: safe, as: UTF8.self))-"
   }
 
   private func show(
@@ -137,12 +169,8 @@ struct IndexPrune: CronCommand {
     _ plan: PrunePlan, _ pruner: Pruner, _ store: UndoStore, _ facts: ServerFacts,
     _ context: CommandContext
   ) throws {
-    let now = Timestamp.now().description
-    try store.add(
-      plan.dropped.map {
-        UndoFile.Entry(
-          $0.restoration, kind: $0.candidate?.kind.rawValue ?? "unfinished", notedAt: now)
-      }, facts)
+    let now = Timestamp.now()
+    try store.add(plan.dropped.map { $0.entry(at: now) }, facts)
     // No signal cancels its statements: a DROP that is cancelled leaves half an index.
     let session = try context.openSession(as: "ironforge index prune")
     let messages = context.messages

@@ -11,8 +11,9 @@ struct IndexRestore: CronCommand {
     abstract: "Make indexes of an undo file again, as they were.",
     discussion: """
       Shows what it would do, and does it with --execute: concurrently, unique ones too, with tablespace, statistics
-      targets, comment, and that the table is clustered on it. What is there already is left alone; what a run that was
-      killed has left half done is repaired. Exit 3 when an index could not be made.
+      targets, comment, and that the table is clustered on it; tables of indexes on expressions are analysed. What is there already is left alone; what a run that was
+      killed has left half done is repaired. Exit 3 when an index could not be made. In another database than that of the file
+      --execute also wants the name of the database in --confirm.
 
       EXAMPLES:
         ironforge index restore prune-wallet-2026-11-23.sql
@@ -31,6 +32,11 @@ struct IndexRestore: CronCommand {
   @Flag(help: "Do it.")
   var execute = false
 
+  @Option(
+    help: ArgumentHelp(
+      "The name of the database, where the file is of another one.", valueName: "database"))
+  var confirm: String?
+
   @OptionGroup(title: "For cron") var cron: CronOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -42,9 +48,9 @@ struct IndexRestore: CronCommand {
     let entries = try chosen(undo)
     let session = try context.openCancellableSession(as: "ironforge index restore")
     let facts = try ServerFacts(session)
+    if let confirm { try requireConfirmation(confirm, facts.database) }
     if undo.system != facts.system || undo.database != facts.database {
-      context.messages.warning(
-        "the file is of database \(undo.database) of another server or name; this is \(facts.database)")
+      try tellApart(undo, facts, context.messages)
     }
     if execute { try facts.requireChangeable("index restore --execute") }
     var current: RelationName?
@@ -71,16 +77,30 @@ struct IndexRestore: CronCommand {
     context.itemCount = Int64(rows.count { $0.isDone })
     let isDone = rows.allSatisfy(\.isDone)
     try context.output.render(RestoreView(rows: rows, isExecuted: true), isSuccess: isDone)
+    if rows.contains(where: \.isDone) {
+      context.messages.info(
+        "the next `index prune` may plan them again: what is to stay belongs into its --baseline")
+    }
     try context.signals.check()
     if isDone { return }
     try endAsFailed(rows.compactMap(\.failure), hasDoneSome: rows.contains(where: \.isDone))
+  }
+
+  private func tellApart(_ undo: UndoFile, _ facts: ServerFacts, _ messages: Messages) throws {
+    let what = "the file is of database \(undo.database) of another server or name; this is \(facts.database)"
+    guard execute, confirm == nil else { return messages.warning(what) }
+    throw SimpleFailure(
+      .usage, code: "undo_of_another_database", message: what,
+      hint: "if its indexes are to be made here all the same: --confirm \(facts.database)")
   }
 
   private func chosen(_ undo: UndoFile) throws -> [UndoFile.Entry] {
     if only.isEmpty { return undo.entries }
     return try only.map { name in
       let found = undo.entries.filter {
-        $0.restoration.index.name == name || $0.restoration.index.description == name
+        // By bytes, as the server does it.
+        ExactText($0.restoration.index.name) == ExactText(name)
+          || ExactText($0.restoration.index.description) == ExactText(name)
       }
       guard let entry = found.first, found.count == 1 else {
         throw SimpleFailure(

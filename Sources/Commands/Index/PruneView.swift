@@ -34,6 +34,7 @@ struct PruneView: Renderable {
       "database": .string(plan.facts.database), "undo_file": .string(undo),
       "dropped": .integer(Int64(rows.count { $0.outcome?.isDone ?? false })),
       "freed_bytes": .integer(freed), "review": .integer(Int64(plan.reviewCount)),
+      "accepted": .integer(Int64(plan.acceptedCount)),
       "doubts": .array(plan.doubts.map(Self.json)),
       "statements": [
         "planned": .integer(Int64(plan.statementsPlanned)),
@@ -87,15 +88,15 @@ struct PruneView: Renderable {
 
   // MARK: Text
 
-  var text: String { (rows.map(Self.paragraph) + [summary]).joined(separator: "\n\n") }
+  var text: String { (rows.map(paragraph) + [summary]).joined(separator: "\n\n") }
 
-  private static func paragraph(_ row: Row) -> String {
+  private func paragraph(_ row: Row) -> String {
     let item = row.item
     let kind = item.candidate?.kind.rawValue ?? "half-dropped"
     let object = "\(item.restoration.index.name) on \(item.restoration.table)"
-    var lines = ["\(title(row)): \(kind) \(terminalSafe(object))  \(humanSize(bytes: item.sizeBytes))"]
+    var lines = ["\(Self.title(row)): \(kind) \(terminalSafe(object))  \(humanSize(bytes: item.sizeBytes))"]
     if let outcome = row.outcome {
-      if let reason = reason(outcome) { lines.append("  - \(terminalSafe(reason))") }
+      if let reason = Self.reason(outcome) { lines.append("  - \(terminalSafe(reason))") }
       if outcome.isHalfDropped { lines += halfDropped(item) }
       return lines.joined(separator: "\n")
     }
@@ -104,8 +105,8 @@ struct PruneView: Renderable {
         "an earlier run began to drop it: no query uses it, and writes may still maintain it"
       ]
     lines += reasons.map { "  - \(terminalSafe($0))" }
-    lines += whatIf(item).map { "  - \(terminalSafe($0))" }
-    lines += item.proof.worse.prefix(5).map { "      \(statement($0))" }
+    lines += Self.whatIf(item).map { "  - \(terminalSafe($0))" }
+    lines += item.proof.worse.prefix(5).map { "      \(Self.statement($0))" }
     if item.proof.worse.count > 5 { lines.append("      … and \(item.proof.worse.count - 5) more") }
     let mark = item.heldBack == nil ? "" : "-- "
     lines += item.ddl.split(separator: "\n").map { "    \(mark)\(terminalSafe(String($0)))" }
@@ -136,14 +137,16 @@ struct PruneView: Renderable {
     }
   }
 
-  private static func halfDropped(_ item: PruneItem) -> [String] {
+  private func halfDropped(_ item: PruneItem) -> [String] {
     let name = terminalSafe(item.restoration.index.quoted)
     return [
       "  - it is half dropped: no query uses it, writes may still maintain it",
-      "    to finish it, run the same command again, or DROP INDEX CONCURRENTLY \(name);",
-      "    to take it back, ironforge index restore UNDO_FILE --execute",
+      "    to finish it, run the same command again\(again), or DROP INDEX CONCURRENTLY \(name);",
+      "    to take it back, ironforge index restore \(terminalSafe(undo)) --execute",
     ]
   }
+
+  private var again: String { " with --undo \(terminalSafe(undo))" }
 
   private static func whatIf(_ item: PruneItem) -> [String] {
     var lines: [String] = []
@@ -152,11 +155,12 @@ struct PruneView: Renderable {
       let worse = item.proof.worse.count
       if let gap = item.proof.gap {
         lines.append(
-          candidate.isCovered
+          item.heldBack != .unproven && candidate.isCovered
             ? "no what-if (\(gap.sentence)); that the other index does its work is proof enough"
             : "not proven: \(gap.sentence)")
-      } else if count == 0 {
-        lines.append("none of the dearest statements is on the table")
+      }
+      if count == 0 {
+        // The gap has said so.
       } else if worse == 0 {
         lines.append("\(count) of the dearest statements are on the table; without it none gets dearer")
       } else {
@@ -199,11 +203,11 @@ struct PruneView: Renderable {
           : "\(Self.indexes(chosen.count)) to drop, \(size)\(tail).")
     } else {
       let done = chosen.count { $0.outcome?.isDone ?? false }
-      let left = chosen.count - done
+      let left = chosen.count { $0.outcome.map(Self.mayComeToItsEnd) ?? false }
       lines.append(
         "Dropped \(done) of \(Self.indexes(chosen.count)), \(humanSize(bytes: freed))\(tail).")
       if !chosen.isEmpty { lines.append("Undo: ironforge index restore \(terminalSafe(undo)) --execute") }
-      if left > 0 { lines.append("Run the same command again for the other \(left).") }
+      if left > 0 { lines.append("Run the same command again\(again) for the other \(left).") }
     }
     let open = plan.unexplained.count { !$0.hasNoPlan }
     if open > 0 {
@@ -211,12 +215,24 @@ struct PruneView: Renderable {
         "\(open) of the \(open + plan.statementsPlanned) dearest statements could not be planned; --json says why."
       )
     }
+    if plan.acceptedCount > 0 {
+      lines.append("\(Self.indexes(plan.acceptedCount)) left out: the baseline accepts what was found.")
+    }
     if plan.reviewCount > 0 {
       let what = plan.reviewCount == 1 ? "1 finding needs" : "\(plan.reviewCount) findings need"
       lines.append("\(what) a review first: ironforge index audit --only unused,redundant,duplicate")
       lines += plan.doubts.map { "  - \(terminalSafe($0.sentence))" }
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// Whether the same command again can do what this one did not.
+  private static func mayComeToItsEnd(_ outcome: DropOutcome) -> Bool {
+    switch outcome {
+    case .dropped, .gone, .changed: false
+    case .blocked, .notTried: true
+    case .failed(let failure, _): failure.kind != .privilege
+    }
   }
 
   private static func indexes(_ count: Int) -> String { count == 1 ? "1 index" : "\(count) indexes" }

@@ -15,7 +15,8 @@ struct QuerySlow: IronforgeCommand {
 
       --sort io goes by the time spent on reading and writing blocks, or by the number of blocks where the server does not
       measure it (track_io_timing). --plans asks for the plan of each statement, without values for its $1; the role needs
-      the right to read its tables.
+      the right to read its tables. The planner calls functions of the statements that it plans: a superuser gets no plan of
+      those that reach a function of anybody else than a superuser.
 
       EXAMPLES:
         ironforge query slow
@@ -60,7 +61,7 @@ struct QuerySlow: IronforgeCommand {
     for row in rows {
       try context.signals.check()
       do {
-        let plan = try planner.plan(row.statistics.text)
+        let plan = try planner.plan(row.statistics.text, searchPath: row.statistics.searchPath)
         try list.append(PlannedStatement(row: row, plan: .success(plan)))
       } catch let error as any Failure {
         guard session.isOpen else { throw error }

@@ -1,4 +1,5 @@
-/// The name of a table or an index, as the catalog has it and as SQL wants it.
+/// The name of a table or an index, as the catalog has it and as SQL wants it. Names are the same when their bytes are: the server
+/// takes `é` in one scalar and in two for two names, and Swift does not.
 public struct RelationName: Hashable, Sendable, Comparable, CustomStringConvertible {
   public let schema: String
   public let name: String
@@ -15,7 +16,22 @@ public struct RelationName: Hashable, Sendable, Comparable, CustomStringConverti
   /// `schema.name` without quotes, for people.
   public var description: String { "\(schema).\(name)" }
 
+  public static func == (a: RelationName, b: RelationName) -> Bool {
+    a.schema.utf8.elementsEqual(b.schema.utf8) && a.name.utf8.elementsEqual(b.name.utf8)
+      && a.quoted.utf8.elementsEqual(b.quoted.utf8)
+  }
+
+  public func hash(into hasher: inout Hasher) {
+    for byte in schema.utf8 { hasher.combine(byte) }
+    // No name holds a NUL.
+    hasher.combine(0 as UInt8)
+    for byte in name.utf8 { hasher.combine(byte) }
+  }
+
   public static func < (a: RelationName, b: RelationName) -> Bool {
-    (a.schema, a.name) < (b.schema, b.name)
+    if !a.schema.utf8.elementsEqual(b.schema.utf8) {
+      return a.schema.utf8.lexicographicallyPrecedes(b.schema.utf8)
+    }
+    return a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
   }
 }

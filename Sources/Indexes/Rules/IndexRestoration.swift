@@ -1,5 +1,5 @@
 /// What makes one index again as it was, with all that `pg_get_indexdef` forgets: tablespace, statistics targets of its
-/// expressions, comment, and that the table is clustered on it.
+/// expressions and the statistics themselves, comment, and that the table is clustered on it.
 public struct IndexRestoration: Sendable, Equatable {
   public var index: RelationName
   public var table: RelationName
@@ -15,11 +15,13 @@ public struct IndexRestoration: Sendable, Equatable {
   public var statisticsTargets: [Int16: Int32]
   public var comment: String?
   public var isClustered: Bool
+  /// Whether the planner reads statistics of its expressions, which go with the index and come with the next ANALYZE.
+  public var hasExpressions: Bool
 
   public init(
     index: RelationName, table: RelationName, definition: String, isPartitioned: Bool = false,
     tablespace: String? = nil, predicate: String? = nil, statisticsTargets: [Int16: Int32] = [:],
-    comment: String? = nil, isClustered: Bool = false
+    comment: String? = nil, isClustered: Bool = false, hasExpressions: Bool = false
   ) {
     self.index = index
     self.table = table
@@ -30,6 +32,7 @@ public struct IndexRestoration: Sendable, Equatable {
     self.statisticsTargets = statisticsTargets
     self.comment = comment
     self.isClustered = isClustered
+    self.hasExpressions = hasExpressions
   }
 
   /// Each ends in a semicolon; the first makes the index.
@@ -37,6 +40,7 @@ public struct IndexRestoration: Sendable, Equatable {
     var statements = [creation] + statisticsTargets.keys.sorted().compactMap(settingTarget)
     if let comment { statements.append(setting(comment: comment)) }
     if isClustered { statements.append(clustering) }
+    if hasExpressions { statements.append(analysis) }
     return statements
   }
 
@@ -70,6 +74,9 @@ public struct IndexRestoration: Sendable, Equatable {
   public var clustering: String {
     "ALTER TABLE \(table.quoted) CLUSTER ON \(IndexDDL.quoted(index.name));"
   }
+
+  /// Reads a sample of the table; CREATE INDEX makes no statistics of expressions.
+  public var analysis: String { "ANALYZE \(table.quoted);" }
 }
 
 extension Catalog {
@@ -78,6 +85,7 @@ extension Catalog {
     IndexRestoration(
       index: index.name, table: tableName(index), definition: index.definition,
       isPartitioned: index.isPartitioned, tablespace: index.tablespace, predicate: index.predicate,
-      statisticsTargets: index.statisticsTargets, comment: index.comment, isClustered: index.isClustered)
+      statisticsTargets: index.statisticsTargets, comment: index.comment, isClustered: index.isClustered,
+      hasExpressions: index.hasExpressions && !index.isPartitioned)
   }
 }

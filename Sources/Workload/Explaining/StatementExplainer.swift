@@ -66,7 +66,7 @@ public struct StatementExplainer {
         throw mapped
       }
       do {
-        let statement = try StatementPlanner(session).prepare(request.sql)
+        let statement = try StatementPlanner(session, author: .caller).prepare(request.sql)
         if statement.parameterCount > 0 { return .generic(statement) }
       } catch let failure as PostgresError where failure.endsSession {
         throw failure
@@ -79,7 +79,7 @@ public struct StatementExplainer {
       throw StatementRefusal.parameterCount(given: request.parameters.count, wanted: types.count)
     }
     if types.isEmpty || !request.parameters.isEmpty { return .exact(types) }
-    return .generic(try StatementPlanner(session).prepare(request.sql))
+    return .generic(try StatementPlanner(session, author: .caller).prepare(request.sql))
   }
 
   private func plan(_ request: Request, _ types: [UInt32], analyzed: Bool) throws -> Plan {
