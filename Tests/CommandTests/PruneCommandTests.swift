@@ -172,9 +172,9 @@ import Testing
         let restore = ["restore", directory.file("u.sql")]
         let plan = try await run(restore, other.url)
         #expect(plan.exitCode == 0 && plan.stderr.contains("this is \(other.name)"), "\(plan)")
-        let refused = try await run(restore + ["--execute"], other.url)
+        let refused = try await run(restore + ["--execute", "--json"], other.url)
         #expect(refused.exitCode == 64 && refused.stderr.contains("undo_of_another_database"), "\(refused)")
-        let wrong = try await run(restore + ["--execute", "--confirm", database.name], other.url)
+        let wrong = try await run(restore + ["--execute", "--confirm", database.name, "--json"], other.url)
         #expect(wrong.exitCode == 64 && wrong.stderr.contains("confirmation_mismatch"), "\(wrong)")
         let count = "select count(*) from pg_class where relname = 'orders_customer'"
         #expect(try await other.sql(count) == [["0"]])

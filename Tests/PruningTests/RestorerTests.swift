@@ -79,6 +79,7 @@ import Testing
       alter index "I'ndex \ ""1""" alter column 3 set statistics 0;
       comment on index "I'ndex \ ""1""" is E'it''s\n\\ "odd"';
       alter table "T'able" cluster on uniq;
+      analyze "T'able";
       """#)
   }
 

@@ -245,7 +245,7 @@ import Testing
       defer { session.close() }
       try session.simple(Self.hostile.replacing("bob", with: role))
       try body(session, role)
-      try await database.sql("drop owned by \(role); drop role \(role)")
+      try await database.sql("drop owned by \(role) cascade; drop role \(role)")
     }
   }
 

@@ -11,14 +11,14 @@ struct IndexAudit: CronCommand {
     abstract:
       "Find indexes that are unused, redundant, broken or missing, with proof; exit 10 on new findings.",
     discussion: """
-      Needs only pg_monitor, changes nothing, reads one snapshot of the catalog. What looks like a finding and is none is
-      told with --verbose, and why. Every server of database.replicas is asked what it reads; one that gives no answer, or
+      Needs only pg_monitor, changes nothing, reads one snapshot of the catalog. What looks like a finding and is none is \
+      told with --verbose, and why. Every server of database.replicas is asked what it reads; one that gives no answer, or \
       streams and is not named there, turns every drop into a review. The ledger of `index snapshot` is added.
 
       KINDS: \(Finding.Kind.allCases.map(\.rawValue).joined(separator: ", "))
 
-      A baseline is a CSV file with the columns id, reason, until and about: findings that somebody has accepted, each with
-      a reason, until a date. They are left out, and fail no run. With --quiet text has no summary, so that cron mails new
+      A baseline is a CSV file with the columns id, reason, until and about: findings that somebody has accepted, each with \
+      a reason, until a date. They are left out, and fail no run. With --quiet text has no summary, so that cron mails new \
       findings and nothing else.
 
       What a bloated index wastes is estimated from the planner's statistics; --exact reads those that look bloated, or of \

@@ -12,15 +12,15 @@ struct IndexPrune: CronCommand {
     discussion: """
       Shows its plan and changes nothing, until --execute and the name of the database in --confirm.
 
-      The plan has the audit's `drop` findings of the kinds unused, redundant and duplicate. For each index the dearest
-      statements of pg_stat_statements on its table are planned again without it and those before it: hidden by HypoPG 1.4,
-      or for a superuser by a mark in the catalog that is rolled back at once. Held back are indexes without which a
-      statement gets dearer by more than a tenth, unused ones where nothing could be planned, and those of partitioned
+      The plan has the audit's `drop` findings of the kinds unused, redundant and duplicate. For each index the dearest \
+      statements of pg_stat_statements on its table are planned again without it and those before it: hidden by HypoPG 1.4, \
+      or for a superuser by a mark in the catalog that is rolled back at once. Held back are indexes without which a \
+      statement gets dearer by more than a tenth, unused ones where nothing could be planned, and those of partitioned \
       tables, which PostgreSQL cannot drop concurrently.
 
-      Before the first drop the undo file is on disk: by default prune-DATABASE-DATE.sql in this directory, which a second
-      run of the day adds to. Then each index is judged once more and dropped concurrently, one at a time. Behind
-      somebody's long transaction the run waits a bounded time, and then exits 3. The same command again finishes what
+      Before the first drop the undo file is on disk: by default prune-DATABASE-DATE.sql in this directory, which a second \
+      run of the day adds to. Then each index is judged once more and dropped concurrently, one at a time. Behind \
+      somebody's long transaction the run waits a bounded time, and then exits 3. The same command again finishes what \
       was left half done: without --undo it looks into all files prune-DATABASE-DATE.sql of this directory.
 
       A baseline accepts findings as in `index audit`: their indexes stay.

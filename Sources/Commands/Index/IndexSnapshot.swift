@@ -8,15 +8,15 @@ struct IndexSnapshot: CronCommand {
     commandName: "snapshot",
     abstract: "Record how often each index was read, on the primary and all replicas.",
     discussion: """
-      What came to the counters since the last snapshot is added to a ledger in schema ironforge, so that a reset, a crash,
-      a restart or a failover loses at most the time since then; `index audit` reads it. Run it every hour. An index that is
+      What came to the counters since the last snapshot is added to a ledger in schema ironforge, so that a reset, a crash, \
+      a restart or a failover loses at most the time since then; `index audit` reads it. Run it every hour. An index that is \
       seen for the first time is dated.
 
-      Reads the server of database.url, which must be the primary, and every server of database.replicas. Needs pg_monitor,
-      and to write to the ledger's tables (index_servers, index_gaps, index_history, index_counters, index_usage_days),
+      Reads the server of database.url, which must be the primary, and every server of database.replicas. Needs pg_monitor, \
+      and to write to the ledger's tables (index_servers, index_gaps, index_history, index_counters, index_usage_days), \
       which belong to whoever applied the migrations.
 
-      EXIT CODES: 0 recorded; 3 recorded, but a replica was not heard; 75 another snapshot is being taken; 78 a replica
+      EXIT CODES: 0 recorded; 3 recorded, but a replica was not heard; 75 another snapshot is being taken; 78 a replica \
       belongs to another cluster, or the server is a standby, and nothing was recorded.
 
       EXAMPLES:

@@ -8,8 +8,8 @@ struct IndexUsageList: IronforgeCommand {
     commandName: "usage",
     abstract: "List how often each index was used since the statistics were reset, least used first.",
     discussion: """
-      Needs only pg_monitor. Sums over the server and all of database.replicas; one that gives no answer is named on
-      stderr, and its usage is missing. JSON has what the ledger of `index snapshot` knows of each server as well. An
+      Needs only pg_monitor. Sums over the server and all of database.replicas; one that gives no answer is named on \
+      stderr, and its usage is missing. JSON has what the ledger of `index snapshot` knows of each server as well. An \
       index of a partition stands for itself; one without storage is left out.
 
       EXAMPLES:

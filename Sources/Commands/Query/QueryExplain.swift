@@ -10,8 +10,8 @@ struct QueryExplain: IronforgeCommand {
     abstract:
       "Explain a statement, or a plan that somebody else has: where its time goes, and the root cause.",
     discussion: """
-      Without --analyze nothing is executed. With it the statement is executed, in a read-only transaction: one that writes is
-      refused, unless --rollback says that it may run and be rolled back. It waits as long as database.statement_timeout_secs
+      Without --analyze nothing is executed. With it the statement is executed, in a read-only transaction: one that writes is \
+      refused, unless --rollback says that it may run and be rolled back. It waits as long as database.statement_timeout_secs \
       and for locks as long as database.lock_timeout_secs; Ctrl-C cancels it.
 
       A plan from a file is EXPLAIN's output as text or JSON with any options, as psql, pgAdmin or auto_explain print it.
@@ -22,7 +22,7 @@ struct QueryExplain: IronforgeCommand {
         BUFFERS  pages that the node itself touched
       Of a plan without ANALYZE cost takes the place of time, and ROWS are those expected.
 
-      An index that a finding asks for is tried with HypoPG where that is installed in the database.
+      An index that a finding asks for is tried with HypoPG where that is installed in the database. \
       Findings do not fail the command.
 
       EXAMPLES:

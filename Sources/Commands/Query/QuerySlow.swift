@@ -13,9 +13,9 @@ struct QuerySlow: IronforgeCommand {
       Of this database alone, as the server normalises them: $1 stands where a constant was. Needs the extension \
       pg_stat_statements and pg_monitor; nothing is executed. Text cuts statements short; JSON and CSV have them whole.
 
-      --sort io goes by the time spent on reading and writing blocks, or by the number of blocks where the server does not
-      measure it (track_io_timing). --plans asks for the plan of each statement, without values for its $1; the role needs
-      the right to read its tables. The planner calls functions of the statements that it plans: a superuser gets no plan of
+      --sort io goes by the time spent on reading and writing blocks, or by the number of blocks where the server does not \
+      measure it (track_io_timing). --plans asks for the plan of each statement, without values for its $1; the role needs \
+      the right to read its tables. The planner calls functions of the statements that it plans: a superuser gets no plan of \
       those that reach a function of anybody else than a superuser.
 
       EXAMPLES:
