@@ -21,5 +21,6 @@ fi
 swift build --build-tests
 for bin in "$programs/pginstall/bin" "$programs/pginstall18/bin"; do
   "$bin/postgres" --version
-  IRONFORGE_PG_BIN=$bin swift test --skip-build --filter 'eachFaultIsToldAloneAndItsFixMendsIt|aBadDatabaseIsNamed|DoctorPlacesTests|IndexesTests|IndexCommandTests|IndexSnapshotTests|StatementTests|plansWhatStoodForConstants|namesWhyThereIsNoPlan|PruningTests'
+  # The wheel holds no contrib: what needs pgstattuple cannot run.
+  IRONFORGE_PG_BIN=$bin swift test --skip-build --skip LeafReaderTests --filter 'eachFaultIsToldAloneAndItsFixMendsIt|aBadDatabaseIsNamed|DoctorPlacesTests|IndexesTests|IndexCommandTests|IndexSnapshotTests|StatementTests|plansWhatStoodForConstants|namesWhyThereIsNoPlan|PruningTests'
 done
