@@ -107,7 +107,7 @@ import Testing
         #expect(refused.stdout == "")
       }
       let tooMany = try await migrate(
-        ["down", "--steps", "9", "--execute", "--confirm", database.name], database)
+        ["down", "--steps", "99", "--execute", "--confirm", database.name], database)
       #expect(tooMany.exitCode == 4)
       #expect(try await tables(database) == Self.walletTables)
     }
