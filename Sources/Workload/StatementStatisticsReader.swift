@@ -63,7 +63,8 @@ extension StatementStatistics {
 public enum WorkloadStatements {
   /// For the test that prepares every statement.
   public static let all = [
-    place, StatementGuard.isPowerful, StatementGuard.place, StatementGuard.setPath, StatementGuard.strangers,
+    place, StatementGuard.isPowerful, StatementGuard.place, StatementGuard.setPath,
+    StatementGuard.hasStrangers, StatementGuard.strangers,
   ]
 
   /// A custom setting is known to a server only that has loaded the library.
