@@ -9,19 +9,25 @@ import Testing
 
 /// Statements of applications and of TPC-H, run on a server and planned as `pg_stat_statements` prints them.
 @Suite(.timeLimit(.minutes(5))) struct CorpusTests {
-  private static func text(_ name: String) throws -> String {
-    try String(contentsOfFile: Repository.path("Tests/WorkloadTests/Statements/\(name).sql"), encoding: .utf8)
+  private static func text(_ file: String) throws -> String {
+    try String(contentsOfFile: Repository.path(file), encoding: .utf8)
   }
+
+  private static let statements = "Tests/WorkloadTests/Statements"
 
   /// A wallet, TPC-H and a shop, empty but for the shop's rows; every statement was run in it.
   private func withCorpus(_ body: (Session, [StatementStatistics]) throws -> Void) async throws {
     try await withDatabase(template: .migrated) { database in
       try await database.sql("create extension pg_stat_statements")
-      for name in ["tpch-schema", "shop-schema"] { try await database.sql(Self.text(name)) }
+      for file in ["Benchmarks/tpch/schema.sql", "\(Self.statements)/shop-schema.sql"] {
+        try await database.sql(Self.text(file))
+      }
       try await database.sql(
         "select pg_stat_statements_reset(0, (select oid from pg_database where datname = current_database()), 0)"
       )
-      for name in ["tpch", "corpus"] { try await database.sql(Self.text(name)) }
+      for file in ["Benchmarks/tpch/queries.sql", "\(Self.statements)/corpus.sql"] {
+        try await database.sql(Self.text(file))
+      }
       let session = try Session(connecting: ConnectionString(database.url))
       defer { session.close() }
       let statements = try StatementStatistics.read(session, limit: 10_000)

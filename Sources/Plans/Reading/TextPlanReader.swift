@@ -142,6 +142,7 @@ struct TextPlanReader {
   private mutating func readBeforeRoot(_ line: PlanSource.Line, _ column: Int, _ text: ByteText)
     throws(PlanError)
   {
+    // What is no node stands in front of the plan: a log's prefix, the statement.
     let node = try? NodeLine(text, line: line.number)
     if node?.isCertain != true || text.starts(with: "Query Text:") {
       if let query = text.after("Query Text:") {
