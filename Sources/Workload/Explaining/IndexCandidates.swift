@@ -43,6 +43,7 @@ public struct IndexCandidates: Sendable {
     let isPlain =
       name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F }
       && name.utf8.first.map { !(0x30...0x39).contains($0) } ?? false
+    // A key word that may not stand there is refused by the grammar, and quoted.
     if isPlain, let tree = try? SQLSyntax.parse("create index on t (\(name))"), tree.count == 1 {
       return name
     }
@@ -51,6 +52,7 @@ public struct IndexCandidates: Sendable {
 
   /// Empty where a part of it is no column of the table.
   private static func order(_ text: String, _ alias: String) -> [String] {
+    // EXPLAIN prints some conditions that are no SQL; no index is made of them.
     guard !text.isEmpty, let statement = try? SQLSyntax.parse("select 1 from t order by \(text)").first else {
       return []
     }
@@ -83,6 +85,7 @@ struct ConditionColumns {
     // What stands for another part of the plan is a value like any other.
     var sql = condition
     for name in ["hashed SubPlan", "SubPlan", "InitPlan"] { sql = Self.blank(name, in: sql) }
+    // As with an order: what is no SQL names no columns.
     guard let statement = try? SQLSyntax.parse("select 1 from t where \(sql)").first else { return }
     let clause = statement.tree["SelectStmt"]["whereClause"]
     read(clause, depth: 0)
