@@ -13,7 +13,8 @@ struct SQLTable {
     do {
       rows = try session.query(Self.find(name))
     } catch {
-      guard case .server(let detail) = error else { throw error }
+      // What PostgreSQL says to a name that it cannot read; a session that is ended meanwhile is another matter.
+      guard case .server(let detail) = error, Self.nameErrors.contains(detail.sqlState) else { throw error }
       throw Self.usage("table_not_found", "\(name) is no name of a table: \(detail.message)", hint: nil)
     }
     guard let row = rows.first else {
@@ -40,6 +41,9 @@ struct SQLTable {
         hint: "grant select on \(quoted) to it")
     }
   }
+
+  /// Of `to_regclass`: a syntax error, a name that is none, another database.
+  private static let nameErrors: Set<String> = ["42601", "42602", "0A000"]
 
   static let find = Statement(
     """
