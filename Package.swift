@@ -133,7 +133,8 @@ let package = Package(
     tests(
       "CommandTests",
       [
-        "Cache", "Commands", "Plans", "ironforge", "Postgres", "Primitives", "Redis", "Sandbox",
+        "Cache", "CacheRace", "Commands", "Ledger", "Plans", "ironforge", "Postgres", "Primitives", "Redis",
+        "Sandbox",
         "WalletCache",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

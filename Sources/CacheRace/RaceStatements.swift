@@ -19,8 +19,11 @@ public enum RaceStatements {
     "update ironforge.race_rows set version = version + 1 where race = $1 and id = $2 returning version",
     parameters: [.uuid, .int4], columns: [.int8])
 
+  /// Borne by the writers of all races, as `FencedTransaction.mark` by those of the ledger.
+  public static let mark = TransactionMark(space: 1_768_320_359, number: 1_918_985_061)
+
   static let whoWrites = Statement(
-    "select pg_current_xact_id(), pg_current_snapshot()::text", columns: [.xid8, .text])
+    "select pg_current_xact_id(), pg_current_snapshot()::text from \(mark.setting)", columns: [.xid8, .text])
 
   static let load = Statement(
     """

@@ -55,12 +55,14 @@ public struct CacheOutbox {
 
   static let statements = [describeTransaction, insert, take, remove]
 
-  /// What a fence has to know of the transaction that is open. Its number is assigned with this. The outbox is looked at by its
+  /// What a fence has to know of the transaction that is open, which is marked as one that fences. Its number is assigned with
+  /// this. The outbox is looked at by its
   /// index, which forgets rows that were deleted: reading the table would meet them until the next vacuum.
   static let describeTransaction = Statement(
     """
     select pg_current_xact_id()::text, pg_current_snapshot()::text,
       (select id from ironforge.cache_outbox order by id limit 1) is null
+    from \(FencedTransaction.mark.setting)
     """, columns: [.text, .text, .bool])
 
   private static let insert = Statement(

@@ -26,6 +26,10 @@ public struct FencedTransaction: Sendable, Equatable {
   /// Whether nothing waited in the outbox when the transaction looked.
   public let isOutboxEmpty: Bool
 
+  /// Borne by every transaction that fences, from before it does until it is over: when Redis has forgotten fences, these are
+  /// the ones to wait for.
+  public static let mark = TransactionMark(space: 1_768_320_359, number: 1_717_923_427)
+
   public init(id: UInt64, snapshot: String, isOutboxEmpty: Bool) {
     self.id = id
     self.snapshot = snapshot

@@ -73,11 +73,12 @@ struct FenceModel {
     log.append(.end(number, versions))
   }
 
-  /// A transaction id that is over at once.
-  mutating func horizon() -> TransactionID {
+  /// A transaction that is over at once, and those that have fenced: no others need to bear the mark.
+  mutating func horizon() -> Horizon {
     defer { next += 1 }
     log += [.begin(next), .end(next, [:])]
-    return TransactionID(next)
+    let fencing = writers.filter(\.value.isFenced).keys.sorted()
+    return Horizon(latest: TransactionID(next), fencing: fencing.map(TransactionID.init))
   }
 
   mutating func replay(_ count: Int) {

@@ -11,7 +11,7 @@ import Testing
 private actor Interleaving {
   /// What the run leaves out, to show that the model notices.
   enum Omission: String, CaseIterable {
-    case nothing, fences, registry, standbyRule, horizon, scrub
+    case nothing, fences, registry, standbyRule, horizon, fencing, scrub
   }
 
   struct Outcome {
@@ -42,7 +42,7 @@ private actor Interleaving {
   private let omission: Omission
   private var model: FenceModel
   private var readers: [Reader] = Array(repeating: .idle, count: 6)
-  private var establishment: (step: Establishment, horizon: TransactionID?)?
+  private var establishment: (step: Establishment, horizon: Horizon?)?
   private var random: Seed
   private(set) var outcome = Outcome()
 
@@ -70,7 +70,9 @@ private actor Interleaving {
     case 120..<180: end(commits: true)
     case 180..<190: end(commits: false)
     case 190..<690: try read(readers.indices.randomElement(using: &random) ?? 0)
-    case 690..<760: model.replay(Int.random(in: 1...6, using: &random))
+    // Seldom and then much, so that loads from the standby are often far behind.
+    case 690..<702: model.replay(Int.random(in: 1...60, using: &random))
+    case 702..<760: try read(1)
     case 760..<780: try lose(0)
     case 780..<810: try lose(1)
     case 810..<815: try lose(2)
@@ -182,7 +184,13 @@ private actor Interleaving {
       return
     }
     if horizon == nil {
-      establishment?.horizon = omission == .horizon ? TransactionID(1) : model.horizon()
+      let horizon = model.horizon()
+      establishment?.horizon =
+        switch omission {
+        case .horizon: Horizon(latest: TransactionID(1), fencing: horizon.fencing)
+        case .fencing: Horizon(latest: horizon.latest, fencing: [])
+        default: horizon
+        }
     } else if !step.isScrubbed {
       if omission == .scrub { step.scan = nil } else { try store.scrub(&step, servers, in: session) }
       establishment?.step = step
@@ -229,7 +237,7 @@ private actor Interleaving {
   }
 
   /// Each rule is needed: without it the same interleavings serve what is too old.
-  @Test(arguments: ["fences", "registry", "standbyRule", "horizon", "scrub"])
+  @Test(arguments: ["fences", "registry", "standbyRule", "horizon", "fencing", "scrub"])
   func everyRuleIsNeeded(omission: String) async throws {
     let sum = try await run(omission, seeds: Array(1...20))
     #expect(!sum.stale.isEmpty, "\(sum)")

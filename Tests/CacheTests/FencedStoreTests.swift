@@ -23,11 +23,12 @@ import Testing
     return lease
   }
 
-  /// A session to a server that was vouched for when no transaction but those up to `horizon` had begun.
-  private func session(_ server: PrivateRedis, horizon: UInt64 = 1) throws -> Session {
+  /// A session to a server that was vouched for before any transaction fenced.
+  private func session(_ server: PrivateRedis) throws -> Session {
     let session = try Session(connecting: Endpoint(url: server.url), commandTimeout: .seconds(20))
     let store = try FencedStore()
-    guard try store.establish(servers, in: session, horizon: { TransactionID(horizon) }) else {
+    let horizon = Horizon(latest: TransactionID(1), fencing: [])
+    guard try store.establish(servers, in: session, horizon: { horizon }) else {
       throw TestFailure("a new server is not trusted")
     }
     return session

@@ -15,9 +15,11 @@ struct StoreBench {
     session = try Session(connecting: Endpoint(url: server.url), commandTimeout: .seconds(20))
   }
 
-  /// Vouches for the server at a time when all transactions before `horizon` had begun.
-  func establish(horizon: UInt64) throws -> Bool {
-    try store.establish(servers, in: session) { TransactionID(horizon) }
+  /// Vouches for the server at a time when all transactions up to `horizon` had begun, of which `fencing` were not over.
+  func establish(horizon: UInt64, fencing: [UInt64] = []) throws -> Bool {
+    try store.establish(servers, in: session) {
+      Horizon(latest: TransactionID(horizon), fencing: fencing.map(TransactionID.init))
+    }
   }
 
   func read(_ key: CacheKey) throws -> StoreReading {

@@ -48,11 +48,10 @@ private final class Row: Sendable {
     }
   }
 
-  /// A transaction that is over at once.
-  @Sendable func horizon() async throws -> TransactionID {
+  @Sendable func horizon() async throws -> Horizon {
     state.withLock { state in
       state.lastTransaction += 1
-      return TransactionID(state.lastTransaction)
+      return Horizon(latest: TransactionID(state.lastTransaction), fencing: state.running)
     }
   }
 

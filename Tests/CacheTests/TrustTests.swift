@@ -27,12 +27,32 @@ import Testing
       // The deletion is lost.
       #expect(try bench.stored(key) == "old")
       #expect(try bench.read(key) == .untrusted)
-      #expect(try bench.establish(horizon: 11))
+      #expect(try bench.establish(horizon: 11, fencing: [10]))
       #expect(try bench.stored(key) == nil)
-      // Any transaction up to the horizon may have fenced it.
-      #expect(try bench.fill(key, "old", seeing: "10:11:10") == .fenced)
-      #expect(try bench.fill(key, "old", seeing: "11:12:11") == .fenced)
-      #expect(try bench.fill(key, "new", seeing: "12:12:") == .stored)
+      #expect(try bench.fill(key, "old", seeing: "10:12:10") == .fenced)
+      // Transaction 9 runs too, and has fenced nothing.
+      #expect(try bench.fill(key, "new", seeing: "9:12:9") == .stored)
+    }
+  }
+
+  /// A standby says neither who runs nor how far behind it is.
+  @Test func aStandbyMustBePastTheHorizon() async throws {
+    try await withRedis { server in
+      let bench = try StoreBench(server)
+      #expect(try bench.establish(horizon: 11))
+      #expect(try bench.fill(key, "old", seeing: "11:11:", standby: true) == .fenced)
+      #expect(try bench.fill(key, "new", seeing: "12:12:", standby: true) == .stored)
+    }
+  }
+
+  /// More may be running than the registry names.
+  @Test func manyRunningAreOneBound() async throws {
+    try await withRedis { server in
+      let bench = try StoreBench(server)
+      #expect(try bench.establish(horizon: 9000, fencing: Array(10...5000)))
+      #expect(try Registry(bench.store.registryKey, in: bench.session).fences == [])
+      #expect(try bench.fill(key, "old", seeing: "8999:9001:8999") == .fenced)
+      #expect(try bench.fill(key, "new", seeing: "9001:9001:") == .stored)
     }
   }
 
@@ -64,8 +84,8 @@ import Testing
       // Its own fences are all there: nothing was lost for this key.
       guard case .value(.text("1"), _) = try bench.read(key) else { throw TestFailure("no value") }
       #expect(try bench.read(other) == .untrusted)
-      #expect(try bench.establish(horizon: 12))
-      #expect(try bench.fill(other, "2", seeing: "12:13:12") == .fenced)
+      #expect(try bench.establish(horizon: 12, fencing: [11]))
+      #expect(try bench.fill(other, "2", seeing: "11:13:11") == .fenced)
       #expect(try bench.fill(other, "2", seeing: "13:13:") == .stored)
     }
   }
@@ -80,7 +100,7 @@ import Testing
         return step
       }
       func finish(_ step: Establishment) throws -> Bool {
-        try store.finish(step, horizon: TransactionID(9), servers, in: session)
+        try store.finish(step, horizon: Horizon(latest: TransactionID(9), fencing: []), servers, in: session)
       }
       // A transaction may have fenced and been forgotten since the horizon was asked for.
       let first = try begin()

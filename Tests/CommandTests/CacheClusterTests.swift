@@ -17,19 +17,8 @@ struct CacheClusterTests {
     return ["IRONFORGE_REDIS_URL": "redis://\(host):\(port)", "IRONFORGE_REDIS_CLUSTER": "true"]
   }
 
-  /// With an early horizon, as in `withCachedTown`.
-  private func vouch(_ cluster: RedisCluster) async throws {
-    let isTrusted = try await blocking {
-      try FencedStore().establish(
-        TrustedServers(CachedTable.keys), in: cluster.cluster()
-      ) { TransactionID(3) }
-    }
-    guard isTrusted else { throw TestFailure("the cluster is not trusted") }
-  }
-
   @Test func everyCommandGoesToTheRightNode() async throws {
     let cluster = try RedisCluster.shared()
-    try await vouch(cluster)
     let env = try environment(cluster)
     try await withTown { town in
       try await town.database.sql(
@@ -54,7 +43,6 @@ struct CacheClusterTests {
   /// What works on one Redis works on six. A command that is new needs a line here.
   @Test func everyCommandOfTheCacheWorks() async throws {
     let cluster = try RedisCluster.shared()
-    try await vouch(cluster)
     let env = try environment(cluster)
     let directory = try TemporaryDirectory("cluster-cache")
     let trace = try directory.write((1...500).map { "k\($0 % 60)\n" }.joined(), to: "trace.txt")
@@ -64,8 +52,8 @@ struct CacheClusterTests {
         (["cache", "warmup"], [0]), (["cache", "get", "user:\(id)"], [0]),
         (["cache", "audit", "--all"], [0]),
         (["cache", "invalidate", "user:\(id)"], [0]), (["cache", "stats"], [0]),
-        // Other tests move slots of the shared cluster and hold long transactions meanwhile, so that there may be no hit
-        // (1); a stale read would be exit 10.
+        // Other tests move slots of the shared cluster meanwhile, so that there may be no hit (1); a stale read would be
+        // exit 10.
         (["cache", "race", "--seconds", "2"], [0, 1]),
         (["cache", "simulate", trace, "--capacity", "50"], [0]), (["job", "run", "drain-outbox"], [0]),
       ]
@@ -84,7 +72,6 @@ struct CacheClusterTests {
   /// Every write takes the copies of what it has changed out of the node that has them.
   @Test func everyWriteFences() async throws {
     let cluster = try RedisCluster.shared()
-    try await vouch(cluster)
     let env = try environment(cluster)
     let directory = try TemporaryDirectory("cluster-fences")
     let (bank, main, savings) = ("ada@example.com/bank", "ada@example.com/main", "ada@example.com/savings")
@@ -121,7 +108,6 @@ struct CacheClusterTests {
 
   @Test func aWarmupOutlivesAMaster() async throws {
     try await withRedisCluster(nodeTimeout: .seconds(1)) { cluster in
-      try await vouch(cluster)
       var env = try environment(cluster).mapValues { Optional($0) }
       try await withTown { town in
         try await town.database.sql(

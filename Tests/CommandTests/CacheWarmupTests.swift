@@ -1,5 +1,7 @@
 import FoundationEssentials
 import Glibc
+import Ledger
+import Postgres
 import Primitives
 import Redis
 import TestSupport
@@ -185,6 +187,26 @@ struct CacheWarmupTests {
       let audit = try await town.run(
         "cache", "audit", "--all", "--scope", "users", "--fail-on", "stale,orphaned")
       #expect(audit.exitCode == 0)
+    }
+  }
+
+  /// After Redis has lost all, only those count that fence: not a long load or index build, nor another database's.
+  @Test func onlyTransactionsThatFenceHoldItUp() async throws {
+    try await withCachedTown { town in
+      try await addUsers(20, to: town)
+      let holder = try Postgres.Session(connecting: ConnectionString(town.database.url))
+      defer { holder.close() }
+      try holder.simple("begin; create table loaded as select generate_series(1, 10)")
+      let first = try await town.run("cache", "warmup", "--scope", "users", "--json")
+      #expect(first.exitCode == 0 && count("refused", first) == 0, "\(first)")
+      try holder.simple("select from \(FencedTransaction.mark.setting)")
+      try await town.command("FLUSHALL")
+      let second = try await town.run("cache", "warmup", "--scope", "users", "--json")
+      #expect(second.exitCode == 3 && count("refused", second) == 21, "\(second)")
+      #expect(second.stderr.contains("a long transaction that writes cached rows must be over first"))
+      try holder.simple("rollback")
+      let third = try await town.run("cache", "warmup", "--scope", "users", "--json")
+      #expect(third.exitCode == 0 && count("written", third) == 21, "\(third)")
     }
   }
 

@@ -170,8 +170,7 @@ struct PoolerCommandTests {
     return [
       Line("cache", "warmup"), Line("cache", "get", key), Line("cache", "audit", "--all"),
       Line("cache", "audit"), Line("cache", "stats"), Line("cache", "invalidate", key),
-      // While other tests hold long transactions nothing is filled, and a race without hits ends with 1.
-      Line("cache", "race", "--seconds", "1", expect: .ends([0, 1])),
+      Line("cache", "race", "--seconds", "1"),
     ]
   }
 

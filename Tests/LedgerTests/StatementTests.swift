@@ -30,7 +30,7 @@ import Workload
     (
       "Postgres",
       [.begin, .beginSnapshot, .commit, .rollback, Session.localTimeouts, .backendPID]
-        + AdvisoryLock.statements
+        + AdvisoryLock.statements + TransactionMark.statements
     ),
   ]
 

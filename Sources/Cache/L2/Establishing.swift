@@ -15,17 +15,17 @@ public struct Establishment: Sendable {
 /// Vouching for servers that have restarted, been promoted, or lost their registry.
 extension FencedStore {
   /// Makes every server behind the runner trusted, unless it is: deletes the values and side hashes of the cache's keys, and
-  /// records in the registry up to which transaction fences may have been lost. Until those are over, nothing is filled.
+  /// records in the registry whose fences may have been lost. Until those are over, nothing is filled.
   ///
   /// - Parameters:
   ///   - isWanted: asked between the steps, of which there is one for a thousand keys of Redis.
-  ///   - horizon: a transaction id that the primary database assigns now: `select pg_current_xact_id()`.
+  ///   - horizon: asks the primary database now.
   /// - Returns: whether all servers are trusted now; no, where INFO is not allowed, a server was replaced meanwhile, or it is
   ///   no longer wanted.
   /// - Throws: `RedisError`; what `horizon` throws.
   public func establish(
     _ servers: TrustedServers, in runner: some CommandRunner, isWanted: () -> Bool = { true },
-    horizon: () throws -> TransactionID
+    horizon: () throws -> Horizon
   ) throws -> Bool {
     for var step in try beginEstablishing(servers, in: runner) {
       while !step.isScrubbed {
@@ -92,11 +92,11 @@ extension FencedStore {
 
   /// Records that a server is trusted again.
   ///
-  /// - Parameter horizon: a transaction id that the primary database has assigned since this was begun.
+  /// - Parameter horizon: what the primary database has said since this was begun.
   /// - Returns: false where the server or the registry was lost meanwhile, and it must be begun again.
   /// - Throws: `RedisError`.
   public func finish(
-    _ step: Establishment, horizon: TransactionID, _ servers: TrustedServers, in runner: some CommandRunner
+    _ step: Establishment, horizon: Horizon, _ servers: TrustedServers, in runner: some CommandRunner
   ) throws -> Bool {
     guard step.isScrubbed, let node = try runner.nodes().first(where: { $0.id == step.node }),
       // The whole scan was one process's.
@@ -106,7 +106,10 @@ extension FencedStore {
     let reply = try runner.execute(
       Command(
         FenceScripts.establish, keys: [.text(registryKey)],
-        arguments: [.text(step.birth), .text(horizon.description), .text(step.identity)] + fields),
+        arguments: [
+          .text(step.birth), .text(horizon.latest.description), .text(step.identity),
+          .text(horizon.fencing.map(\.description).joined(separator: ",")), .integer(Self.registryMax),
+        ] + fields),
       isIdempotent: true)
     guard try reply.integer() == 1 else { return false }
     return try servers.verify(node, in: runner)

@@ -246,16 +246,26 @@ enum FenceScripts {
     """)
 
   /// Values of doubtful origin are gone from a node. KEYS: the registry. ARGV: its `birth` when that began, a fresh xid8,
-  /// the identity of the node's server, the fields that record it. Returns 1, or 0 when the registry was lost meanwhile.
+  /// the identity of the node's server, the transactions no younger that may have fenced and still run as `7,9`, the most
+  /// fences, the fields that record it. Returns 1, or 0 when the registry was lost meanwhile.
+  ///
+  /// Who reads the registry loads after that, so that only those who still run can be unseen on the primary. A standby may be
+  /// behind: `floor` holds it up until it has replayed what was over. Too many fences become one bound, as in `register`.
   static let establish = Script(
     numbers + """
       if redis.call('HGET', KEYS[1], 'birth') ~= ARGV[1] then return 0 end
       local isDone = true
-      for i = 4, #ARGV do isDone = isDone and redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[3] end
+      for i = 6, #ARGV do isDone = isDone and redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[3] end
       -- By another process meanwhile.
       if isDone then return 1 end
-      raise(KEYS[1], 'since', ARGV[2])
-      for i = 4, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], ARGV[3]) end
+      raise(KEYS[1], 'floor', ARGV[2])
+      local _, running = string.gsub(ARGV[4], '%d+', '')
+      if running > tonumber(ARGV[5]) then
+        raise(KEYS[1], 'since', ARGV[2])
+      else
+        for xid in string.gmatch(ARGV[4], '%d+') do redis.call('HSET', KEYS[1], 'x:' .. xid, 1) end
+      end
+      for i = 6, #ARGV do redis.call('HSET', KEYS[1], ARGV[i], ARGV[3]) end
       return 1
       """)
 }

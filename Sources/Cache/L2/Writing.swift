@@ -5,7 +5,7 @@ extension FencedStore {
   /// Fields of the registry beyond what was left the last time, above which it is worth while to prune.
   private static let registryRoom = 64
   /// Running transactions that the registry names; beyond, one bound stands for all of them.
-  private static let registryMax = 4096
+  static let registryMax = 4096
 
   /// The commands that fence keys, for a caller that awaits their replies while it does something else. Each reply must be
   /// no error by the time that COMMIT is sent, or the keys must stand in the outbox. They may be sent twice.

@@ -24,8 +24,8 @@ public enum CacheTier: String, Sendable, Hashable {
 public final class TieredCache: Sendable {
   /// Reads one row, or its absence, in one statement with its snapshot.
   public typealias Load = @Sendable () async throws -> LoadedValue
-  /// Gets a fresh transaction id from the primary database: `select pg_current_xact_id()`.
-  public typealias Horizon = @Sendable () async throws -> TransactionID
+  /// Asks the primary database who may have fenced so far.
+  public typealias AskHorizon = @Sendable () async throws -> Horizon
 
   /// How often each tier answered.
   public let counters = CacheCounters()
@@ -34,7 +34,7 @@ public final class TieredCache: Sendable {
   private let store: FencedStore
   private let redis: Connection
   private let servers: TrustedServers
-  private let horizon: Horizon
+  private let horizon: AskHorizon
   private let loads: SharedLoads<CachedValue>
   private let breaker = Mutex(Breaker())
   /// How often Redis has failed.
@@ -63,7 +63,7 @@ public final class TieredCache: Sendable {
   ///   - patience: how long a reader waits for a load.
   public init(
     l1: L1Cache?, store: FencedStore, redis: Connection, servers: TrustedServers,
-    patience: Duration = .seconds(30), horizon: @escaping Horizon
+    patience: Duration = .seconds(30), horizon: @escaping AskHorizon
   ) {
     self.l1 = l1
     self.store = store

@@ -23,8 +23,8 @@ public protocol WarmSource: AnyObject {
   /// These rows, in a snapshot taken now. Those that are gone are left out.
   func rows(_ keys: [CacheKey]) throws -> WarmChunk
 
-  /// A transaction id that the primary database assigns now.
-  func horizon() throws -> TransactionID
+  /// Who may have fenced so far, as the primary database says now.
+  func horizon() throws -> Horizon
 
   /// What a read would see now.
   func snapshot() throws -> DatabaseSnapshot

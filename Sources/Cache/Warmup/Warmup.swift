@@ -231,7 +231,7 @@ public final class Warmup: Sendable {
   ) throws {
     do {
       let isTrusted = try turn.withLock { turn in
-        var horizon: TransactionID?
+        var horizon: Horizon?
         let isTrusted = try store.establish(servers, in: runner) {
           let fresh = try turn.source.horizon()
           horizon = fresh
@@ -254,10 +254,10 @@ public final class Warmup: Sendable {
     message: "Redis was replaced or lost its keys again and again while they were being written",
     hint: "look at its log, and run this again once it is steady", isRetryable: true)
 
-  /// Waits for the transactions that run at a horizon: until they are over nothing is accepted. Not for long ones.
-  private func settle(_ horizon: TransactionID, _ source: any WarmSource) throws {
+  /// Waits for the transactions that fence at a horizon: until they are over nothing is accepted. Not for long ones.
+  private func settle(_ horizon: Horizon, _ source: any WarmSource) throws {
     let deadline = Deadline.after(Self.settlingMax)
-    while !deadline.hasPassed, !mustEnd, try source.snapshot().oldestRunning <= horizon {
+    while !deadline.hasPassed, !mustEnd, try !horizon.isSeen(by: source.snapshot()) {
       pace(until: monotonicNanoseconds() + Self.leasedPause.wholeNanoseconds)
     }
   }

@@ -83,7 +83,7 @@ struct CacheGet: ConcurrentCommand {
     let cache = TieredCache(
       l1: l1, store: store, redis: connection, servers: TrustedServers(CachedTable.keys)
     ) {
-      try context.openSession().newTransaction().id
+      try context.openSession().fenceHorizon()
     }
     await warn("the database answers", context) {
       if try await !cache.vouch() {

@@ -68,8 +68,8 @@ struct CacheRaceCommand: ConcurrentCommand {
       hint: report.fills > 0
         ? "race longer, or look whether Redis has memory left: what was filled was gone when it was read"
         : report.refusals > 0
-          ? "end the long transactions (pg_stat_activity, pg_prepared_xacts), which keep values out of the cache while "
-            + "they last, and race again"
+          ? "end the long transactions that write cached rows (pg_stat_activity, pg_prepared_xacts), which keep values "
+            + "out of the cache while they last, and race again"
           : "race longer: vouching for a Redis with many keys takes a while before anything is filled")
   }
 }

@@ -121,8 +121,8 @@ struct CacheWarmup: CronCommand, ConcurrentCommand {
     guard isCold else { return }
     let replica = fromReplica ? ", and the replica must have seen its end" : ""
     context.messages.warning(
-      "\(tally.refused) of \(tally.scanned) rows were refused: a long transaction that writes cached rows, or any that is older "
-        + "than Redis' restart, must be over first\(replica); see pg_stat_activity, then run this again")
+      "\(tally.refused) of \(tally.scanned) rows were refused: a long transaction that writes cached rows must be over "
+        + "first\(replica); see pg_stat_activity, then run this again")
     throw ExitCode(.partial)
   }
 

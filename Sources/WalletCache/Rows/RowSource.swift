@@ -1,4 +1,5 @@
 public import Cache
+internal import Ledger
 public import Postgres
 public import Primitives
 
@@ -47,7 +48,7 @@ public final class RowSource: WarmSource {
   }
 
   /// - Throws: as ``next(rowsMax:)``.
-  public func horizon() throws -> TransactionID { try primary.live().newTransaction().id }
+  public func horizon() throws -> Horizon { try primary.live().fenceHorizon() }
 
   /// - Throws: as ``next(rowsMax:)``.
   public func snapshot() throws -> DatabaseSnapshot {
@@ -85,6 +86,16 @@ extension Session {
   public func newTransaction() throws -> WritingTransaction {
     let row = try query(RowStatements.newTransaction())[0]
     return try WritingTransaction(id: row.decode(0, as: String.self), snapshot: row.decode(1))
+  }
+
+  /// Who may have fenced rows so far. This session must be the primary's.
+  ///
+  /// - Throws: `PostgresError`, on a standby too.
+  public func fenceHorizon() throws -> Horizon {
+    // Two statements: the list must be younger than the number.
+    let latest = try newTransaction().id
+    let fencing = try FencedTransaction.mark.bearers(upTo: latest.number, self)
+    return Horizon(latest: latest, fencing: fencing.map(TransactionID.init))
   }
 
   /// How many rows tables have, as the planner thinks; nil where it does not know.
