@@ -1,6 +1,6 @@
 # demo test test-postgres-versions build release bench lint format install deb clean
 .DEFAULT_GOAL := build
-.PHONY: demo test test-postgres-versions build release bench lint format install deb clean deps manuals
+.PHONY: demo test test-postgres-versions build release bench lint format install deb clean deps manuals session
 
 SWIFT ?= swift
 
@@ -50,6 +50,10 @@ install: release manuals
 
 deb: release manuals
 	scripts/make-deb.sh
+
+# The picture of a terminal in the README, out of what the commands really print.
+session: release
+	scripts/record-session.sh
 
 # The tool of swift-argument-parser that makes manual pages out of the commands' help.
 manuals:
