@@ -77,7 +77,7 @@ private struct Broken: Error, Equatable {}
     let others = (0..<50).map { _ in
       Task { [key] in try await loads.value(of: key) { try await source.load() } }
     }
-    try await Task.sleep(for: .milliseconds(100))
+    try await until("all wait") { loads.waiting(for: key) == 51 }
     #expect(source.begun == 1)
     source.allow(10)
     #expect(try await first.value == 1)
@@ -111,7 +111,7 @@ private struct Broken: Error, Equatable {}
     try await until("the first load begins") { source.begun == 1 }
     let second = Task { [key] in try await loads.value(of: key) { try await source.load() } }
     let third = Task { [key] in try await loads.value(of: key) { try await source.load() } }
-    try await Task.sleep(for: .milliseconds(50))
+    try await until("all have come") { loads.waiting(for: key) == 3 }
     second.cancel()
     let secondError = await thrown { try await second.value }
     #expect(secondError is CancellationError)
@@ -123,7 +123,7 @@ private struct Broken: Error, Equatable {}
     #expect(try await third.value == 2)
     try await until("the abandoned load is cancelled") { source.cancelled == 1 }
     let before = Task { [key] in
-      try await Task.sleep(for: .milliseconds(20))
+      while !Task.isCancelled { await Task.yield() }
       return try await loads.value(of: key) { 1 }
     }
     before.cancel()

@@ -83,6 +83,7 @@ final class SharedLoads<Value: Sendable>: Sendable {
   ///
   /// - Throws: what the load throws; `LoadFailure`; `CancellationError` when the calling task is cancelled.
   func value(of key: CacheKey, load: @escaping Load) async throws -> Value {
+    try Task.checkCancellation()
     let ticket = state.withLock { $0.number() }
     let timer = Task { [patience] in
       do {

@@ -39,7 +39,7 @@ public final class TieredCache: Sendable {
   private let breaker = Mutex(Breaker())
   /// How often Redis has failed.
   private let failures = Atomic<Int>(0)
-  private let refresh = EarlyRefresh(eagerness: 1)
+  private let refresh: EarlyRefresh
   /// Seconds that a load takes, the mean of the latest; guesses 10 ms at first.
   private let loadTime = Mutex(0.01)
   private let refreshes = Mutex(0)
@@ -61,14 +61,24 @@ public final class TieredCache: Sendable {
   ///     same Redis must follow it.
   ///   - servers: for this connection; its prefixes are those of all keys that are asked for.
   ///   - patience: how long a reader waits for a load.
-  public init(
+  public convenience init(
     l1: L1Cache?, store: FencedStore, redis: Connection, servers: TrustedServers,
     patience: Duration = .seconds(30), horizon: @escaping AskHorizon
+  ) {
+    self.init(
+      l1: l1, store: store, redis: redis, servers: servers, patience: patience,
+      refresh: EarlyRefresh(eagerness: 1), horizon: horizon)
+  }
+
+  init(
+    l1: L1Cache?, store: FencedStore, redis: Connection, servers: TrustedServers,
+    patience: Duration = .seconds(30), refresh: EarlyRefresh, horizon: @escaping Horizon
   ) {
     self.l1 = l1
     self.store = store
     self.redis = redis
     self.servers = servers
+    self.refresh = refresh
     self.horizon = horizon
     loads = SharedLoads(patience: patience)
   }

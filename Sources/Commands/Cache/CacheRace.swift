@@ -15,7 +15,8 @@ struct CacheRaceCommand: ConcurrentCommand {
       Readers and writers, each with connections of its own, go for rows that exist for the race alone, with delays between \
       load and fill and between fence and COMMIT, writers that die, and keys and side hashes that vanish. Half of the \
       readers load from the first of database.replicas, where there is one. A read is stale when Redis served a version \
-      older than one whose COMMIT had returned before the read began.
+      older than one whose COMMIT had returned before the read began. Exit 10 when any was; 1 when Redis answered none, so that \
+      nothing is proved.
 
       It is safe beside a backend at work: its table is ironforge.race_rows, its keys begin with race:, and both are removed \
       at the end. Ctrl-C ends it early with the figures so far.
