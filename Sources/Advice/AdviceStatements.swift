@@ -11,7 +11,7 @@ public enum AdviceStatements {
       and c.relnamespace <> 'pg_catalog'::regnamespace
     """
 
-  static let tables = Statement(
+  static let tables = Statement.inspecting(
     """
     with recursive named as (\(named)), parts as (
       -- Pages, rows and counters of a partitioned table are those of its partitions.
@@ -38,7 +38,7 @@ public enum AdviceStatements {
 
   /// The default operator class is searched as `GetDefaultOpClass` does: of the type itself, then of what it is
   /// binary-coercible to (varchar goes by text's), then of the polymorphic ones.
-  static let columns = Statement(
+  static let columns = Statement.inspecting(
     """
     with named as (\(named)), typed as (
       select a.attrelid, a.attnum, a.attname, a.attcollation, c.relkind, c.relname, c.reltuples, n.nspname,
@@ -94,13 +94,13 @@ public enum AdviceStatements {
     ])
 
   /// Where HypoPG's functions are; it may live in any schema.
-  static let hypoPG = Statement(
+  static let hypoPG = Statement.inspecting(
     """
     select quote_ident(n.nspname), e.extversion
     from pg_extension e join pg_namespace n on n.oid = e.extnamespace
     where e.extname = 'hypopg'
     """, columns: [.text, .text])
 
-  static let hypoPGAvailable = Statement(
+  static let hypoPGAvailable = Statement.inspecting(
     "select exists (select from pg_available_extensions where name = 'hypopg')", columns: [.bool])
 }

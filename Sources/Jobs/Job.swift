@@ -40,6 +40,9 @@ public protocol PreparedJob: Sendable {
   /// What is visited, in which order.
   var keys: KeySource { get }
 
+  /// What a key stands for, in plans for people. Anything but a row is visited one a chunk, by name.
+  var item: ItemNoun { get }
+
   /// Whether the work is part of the transaction that marks the chunk as done, which is all of exactly once. What the server
   /// allows in no transaction is done before it, and must come to the same when it is done twice.
   var isTransactional: Bool { get }
@@ -56,7 +59,21 @@ public protocol PreparedJob: Sendable {
   func explain(_ chunk: Chunk, _ session: Session) throws -> [String]
 }
 
+/// What a job visits, as people call it.
+public struct ItemNoun: Sendable, Equatable {
+  public let singular: String
+  public let plural: String
+
+  public init(_ singular: String, _ plural: String) {
+    self.singular = singular
+    self.plural = plural
+  }
+
+  public static let row = ItemNoun("row", "rows")
+}
+
 extension PreparedJob {
+  public var item: ItemNoun { .row }
   public var isTransactional: Bool { true }
 }
 

@@ -6,6 +6,8 @@ public struct JobPlan: Sendable {
   public let job: String
   public let options: [String: String]
   public let keyColumns: [String]
+  /// What a key stands for.
+  public let item: ItemNoun
   public let rows: Int64
   /// Whether the rows were counted, not estimated.
   public let isExact: Bool
@@ -23,6 +25,7 @@ public struct JobPlan: Sendable {
     options = job.options
     let keys = prepared.keys
     keyColumns = keys.columns.map(\.name)
+    item = prepared.item
     let size = try RunSize(keys, session)
     (rows, isExact, lastKey) = (size.rows, size.isExact, size.lastKey)
     chunkSize = settings.chunkSize

@@ -42,9 +42,10 @@ public struct AnalyzeStaleJob: Job {
     let catalog = try CatalogReader(session).read(bloatBytes: .max)
     var thresholds = Thresholds()
     thresholds.changedShare = threshold
-    let tables = TableAnalysis.plan(catalog, staleOnly: true, thresholds: thresholds) { name in
-      schema.map { $0 == name.schema } ?? true
-    }
+    let tables = try TableAnalysis(session).checked(
+      TableAnalysis.plan(catalog, staleOnly: true, thresholds: thresholds) { name in
+        schema.map { $0 == name.schema } ?? true
+      })
     return PreparedAnalyzeStaleJob(
       keys: try NameList.keys(tables.map(\.name), as: "table_name", session), tables: tables)
   }
@@ -53,13 +54,19 @@ public struct AnalyzeStaleJob: Job {
 struct PreparedAnalyzeStaleJob: PreparedJob {
   let keys: KeySource
   let tables: [PlannedAnalysis]
+  var item: ItemNoun { ItemNoun("table", "tables") }
 
   func work(_ chunk: Chunk, _ session: Session) throws -> ChunkWork {
     var work = ChunkWork(visited: 0, affected: 0)
     for row in try session.query(keys.keys(of: chunk)) {
       let key: [String] = try row.decode(0)
       work.visited += 1
-      // A table that the role does not own is passed over with a warning, and no error.
+      if tables.contains(where: { !$0.isAllowed && [$0.name.schema, $0.name.name] == key }) {
+        work.failures.append(
+          ItemFailure(key: key, code: PlannedAnalysis.refusalCode, message: PlannedAnalysis.refusal))
+        continue
+      }
+      // A right that was lost since then is no error of the server, but a warning.
       let name = try key.map { part in try session.quoted(identifier: part) }.joined(separator: ".")
       if let warning = try TableAnalysis(session).analyze(quoted: name) {
         work.failures.append(ItemFailure(key: key, code: "analyze_skipped", message: warning))
@@ -73,7 +80,9 @@ struct PreparedAnalyzeStaleJob: PreparedJob {
   /// All of them: there are few, and their names are what one wants to know.
   func explain(_ chunk: Chunk, _ session: Session) throws -> [String] {
     tables.sorted { $0.name < $1.name }.map { table in
-      "analyze \(table.name)" + (table.reason.map { "  -- \($0.sentence)" } ?? "")
+      table.isAllowed
+        ? "analyze \(table.name)" + (table.reason.map { "  -- \($0.sentence)" } ?? "")
+        : "-- not \(table.name): \(PlannedAnalysis.refusal)"
     }
   }
 }

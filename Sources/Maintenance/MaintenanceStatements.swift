@@ -8,32 +8,45 @@ public enum MaintenanceStatements {
   }
 
   /// For the test that counts them.
-  public static let all = everywhere + [maintainable]
+  public static let all = everywhere + since17
 
-  private static let everywhere = [owned, target, leftovers, blockers]
+  private static let everywhere = [analyzedBefore17, rebuiltBefore17, target, leftovers, blockers]
+  private static let since17 = [analyzedSince17, rebuiltSince17]
 
-  /// Which tables the role may analyse: their owner may, and the database's.
-  static let owned = Statement(
+  /// Which of the given tables the role may analyse.
+  static func analyzed(serverVersion: Int) -> Statement {
+    serverVersion >= 170_000 ? analyzedSince17 : analyzedBefore17
+  }
+
+  /// Of which of the given tables the role may rebuild indexes.
+  static func rebuilt(serverVersion: Int) -> Statement {
+    serverVersion >= 170_000 ? rebuiltSince17 : rebuiltBefore17
+  }
+
+  private static let ownsTable = "pg_has_role(c.relowner, 'usage')"
+  /// MAINTAIN of version 17, which pg_maintain has on all tables.
+  private static let maintainsTable = "has_table_privilege(c.oid, 'maintain')"
+  /// Who owns the database may analyse all of it, and rebuild none of it.
+  private static let ownsDatabase = """
+    exists (
+          select from pg_database d where d.datname = current_database() and pg_has_role(d.datdba, 'usage'))
     """
-    select c.oid from pg_class c
-    where c.oid = any ($1::int8[]::oid[])
-      and (pg_has_role(c.relowner, 'usage')
-        or exists (
-          select from pg_database d where d.datname = current_database() and pg_has_role(d.datdba, 'usage')))
-    """, parameters: [.int8Array], columns: [.oid])
 
-  /// From version 17 on whoever has MAINTAIN may, too.
-  static let maintainable = Statement(
-    """
-    select c.oid from pg_class c
-    where c.oid = any ($1::int8[]::oid[])
-      and (has_table_privilege(c.oid, 'maintain')
-        or exists (
-          select from pg_database d where d.datname = current_database() and pg_has_role(d.datdba, 'usage')))
-    """, parameters: [.int8Array], columns: [.oid])
+  private static func tables(where condition: String) -> Statement {
+    Statement.inspecting(
+      """
+      select c.oid from pg_class c
+      where c.oid = any ($1::int8[]::oid[]) and (\(condition))
+      """, parameters: [.int8Array], columns: [.oid])
+  }
+
+  private static let analyzedBefore17 = tables(where: "\(ownsTable) or \(ownsDatabase)")
+  private static let analyzedSince17 = tables(where: "\(maintainsTable) or \(ownsDatabase)")
+  private static let rebuiltBefore17 = tables(where: ownsTable)
+  private static let rebuiltSince17 = tables(where: maintainsTable)
 
   /// An index as it is now.
-  static let target = Statement(
+  static let target = Statement.inspecting(
     """
     select c.oid, i.indrelid, format('%I.%I', n.nspname, c.relname), i.indisvalid, pg_relation_size(c.oid)
     from pg_class c
@@ -43,7 +56,7 @@ public enum MaintenanceStatements {
     """, parameters: [.text, .text], columns: [.oid, .oid, .text, .bool, .int8])
 
   /// What an interrupted REINDEX CONCURRENTLY left on a table, and nobody is at work on.
-  static let leftovers = Statement(
+  static let leftovers = Statement.inspecting(
     """
     select format('%I.%I', n.nspname, c.relname)
     from pg_index i
@@ -66,7 +79,7 @@ public enum MaintenanceStatements {
   /// Transactions that are older than $2 seconds and that REINDEX CONCURRENTLY of this table would wait for: those that hold
   /// a lock on it, and those in this database that see an old snapshot. Of other roles' only where pg_read_all_stats is granted;
   /// the rest shows itself by a lock time-out.
-  static let blockers = Statement(
+  static let blockers = Statement.inspecting(
     """
     select a.pid, extract(epoch from clock_timestamp() - a.xact_start)::float8,
       coalesce(nullif(a.application_name, ''), 'a session without a name'), coalesce(a.state, 'unknown')

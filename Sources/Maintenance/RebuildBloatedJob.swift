@@ -60,15 +60,22 @@ public struct RebuildBloatedJob: Job {
     thresholds.bloatWasteBytes = wasteBytes
     let chosen = try BloatedIndex.find(session, thresholds: thresholds)
       .filter { index in schema.map { $0 == index.name.schema } ?? true }
+    let statement = MaintenanceStatements.rebuilt(serverVersion: session.serverVersion)
+    var tables: Set<UInt32> = []
+    for row in try session.query(statement(chosen.map { Int64($0.table) })) {
+      tables.insert(try row.decode(0))
+    }
     return PreparedRebuildJob(
       keys: try NameList.keys(chosen.map(\.name), as: "index_name", session), chosen: chosen,
-      policy: policy, tally: tally)
+      tables: tables, policy: policy, tally: tally)
   }
 }
 
 final class PreparedRebuildJob: PreparedJob {
   let keys: KeySource
   let chosen: [BloatedIndex]
+  /// Those whose indexes the role may rebuild.
+  let tables: Set<UInt32>
   let policy: RebuildPolicy
   let tally: RebuildTally
 
@@ -76,13 +83,17 @@ final class PreparedRebuildJob: PreparedJob {
   private let isCleared = Mutex(false)
 
   init(
-    keys: KeySource, chosen: [BloatedIndex], policy: RebuildPolicy, tally: RebuildTally
+    keys: KeySource, chosen: [BloatedIndex], tables: Set<UInt32>, policy: RebuildPolicy,
+    tally: RebuildTally
   ) {
     self.keys = keys
     self.chosen = chosen
+    self.tables = tables
     self.policy = policy
     self.tally = tally
   }
+
+  var item: ItemNoun { ItemNoun("index", "indexes") }
 
   /// The server allows no REINDEX CONCURRENTLY in a transaction.
   var isTransactional: Bool { false }
@@ -107,7 +118,21 @@ final class PreparedRebuildJob: PreparedJob {
     return work
   }
 
+  /// Why the role cannot do it; nil where it can. A leftover is dropped, which MAINTAIN does not allow.
+  private func refusal(_ index: BloatedIndex) -> String? {
+    if index.isLeftover ? index.isOwned : tables.contains(index.table) { return nil }
+    return index.isLeftover
+      ? "\(index.owner) owns it, and only that role and its members may drop it"
+      : "\(index.owner) owns it: only that role, its members, and from PostgreSQL 17 on who was granted MAINTAIN may rebuild it"
+  }
+
   private func work(on index: BloatedIndex, _ work: inout ChunkWork, _ session: Session) throws {
+    if let refusal = refusal(index) {
+      work.failures.append(
+        ItemFailure(
+          key: [index.name.schema, index.name.name], code: PlannedAnalysis.refusalCode, message: refusal))
+      return
+    }
     let start = monotonicNanoseconds()
     let rebuild = IndexRebuild(session, policy)
     switch index.isLeftover ? try rebuild.dropLeftover(index) : try rebuild.rebuild(index) {
@@ -128,7 +153,10 @@ final class PreparedRebuildJob: PreparedJob {
   /// All of them, the largest waste first.
   func explain(_ chunk: Chunk, _ session: Session) throws -> [String] {
     chosen.sorted { $0.wastedBytes > $1.wastedBytes }.map { index in
-      index.isLeftover
+      if let refusal = refusal(index) {
+        return "-- not \(index.name): \(refusal)"
+      }
+      return index.isLeftover
         ? "drop index concurrently \(index.name)  -- left by an interrupted REINDEX"
         : "reindex index concurrently \(index.name)  -- \(index.reason)"
     }

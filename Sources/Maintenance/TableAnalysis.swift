@@ -18,6 +18,12 @@ public struct PlannedAnalysis: Sendable {
   public let partitionCount: Int
   /// Whether the role may analyse it.
   public var isAllowed = true
+
+  /// Code of what becomes of a table that the role may not analyse.
+  public static let refusalCode = "not_allowed"
+  /// What is said of one.
+  public static let refusal =
+    "only its owner, the database's, and from PostgreSQL 17 on who was granted MAINTAIN may analyse it"
 }
 
 /// ANALYZE for tables that need it: which, why, and one after the other.
@@ -57,8 +63,7 @@ public struct TableAnalysis {
   ///
   /// - Throws: `PostgresError`.
   public func checked(_ plan: [PlannedAnalysis]) throws -> [PlannedAnalysis] {
-    let statement =
-      session.serverVersion >= 170_000 ? MaintenanceStatements.maintainable : MaintenanceStatements.owned
+    let statement = MaintenanceStatements.analyzed(serverVersion: session.serverVersion)
     var allowed: Set<UInt32> = []
     for row in try session.query(statement(plan.map { Int64($0.oid) })) { allowed.insert(try row.decode(0)) }
     return plan.map { table in

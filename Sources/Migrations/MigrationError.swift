@@ -83,7 +83,7 @@ public enum MigrationError: Failure {
 
   public var hint: String? {
     switch self {
-    case .unreadable: "name the directory that holds the migrations"
+    case .unreadable: "check that the path is right, and that this user may read it"
     case .malformedName: "rename it, or move it out of the directory"
     case .unusableName: "such as: add_wallet_labels"
     case .duplicateVersion: "give one of them the next free number"

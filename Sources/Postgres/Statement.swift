@@ -21,6 +21,20 @@ public struct Statement: Sendable {
     self.columns = columns
   }
 
+  /// A question about the server itself, marked in its text: whoever lists what a server works at can leave it out.
+  ///
+  /// The mark stands behind the first word, because what stands before a statement need not reach `pg_stat_statements`.
+  public static func inspecting(
+    _ sql: String, parameters: [DataType] = [], columns: [DataType] = []
+  ) -> Statement {
+    let word = sql.prefix { !$0.isWhitespace }
+    let marked = word + " " + inspectionMark + sql.dropFirst(word.count)
+    return Statement(String(marked), parameters: parameters, columns: columns)
+  }
+
+  /// By which a server's statistics tell questions of this program from an application's work.
+  public static let inspectionMark = "/* ironforge */"
+
   /// The statement with its values, ready to be sent.
   public func callAsFunction(_ values: any PostgresEncodable...) -> BoundStatement {
     BoundStatement(statement: self, values: values)
@@ -32,7 +46,7 @@ public struct Statement: Sendable {
   public static let beginSnapshot = Statement("begin isolation level repeatable read, read only")
   public static let commit = Statement("commit")
   public static let rollback = Statement("rollback")
-  static let backendPID = Statement("select pg_backend_pid()", columns: [.int4])
+  static let backendPID = inspecting("select pg_backend_pid()", columns: [.int4])
 }
 
 /// A statement and the values of its parameters.

@@ -44,6 +44,13 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
     return String(decoding: text, as: UTF8.self)
   }
 
+  /// For people, in sentences: `2026-11-23 04:05 UTC`.
+  public var minute: String {
+    let text = description
+    guard let time = text.firstIndex(of: "T") else { return text }
+    return "\(text[..<time]) \(text[time...].dropFirst().prefix(5)) UTC"
+  }
+
   /// Appends the text of ``description`` in ASCII, for rows by the million.
   public func append(to out: inout [UInt8]) {
     let day = Int64(86_400_000_000)

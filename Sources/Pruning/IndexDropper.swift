@@ -17,6 +17,12 @@ struct IndexDropper {
       return stopped()
     } catch let blocked as Blocked {
       return .blocked(holders: blocked.holders, isHalfDropped: isHalfDropped())
+    } catch let error as PostgresError where error.sqlState == "42501" {
+      // The plan knew better: the role or the owner is another since. Nobody can grant what is the owner's alone.
+      let failure = SimpleFailure(
+        .privilege, code: error.code, message: error.message,
+        hint: "run as \(item.owner), who owned it when the plan was made, or as a member of the owner")
+      return .failed(failure, isHalfDropped: isHalfDropped())
     } catch let failure as any Failure {
       return .failed(failure, isHalfDropped: isHalfDropped())
     } catch {

@@ -3,8 +3,11 @@ public import Primitives
 
 /// What somebody wants to have pruned.
 public struct PruneRequest: Sendable {
-  /// Among `unused`, `redundant` and `duplicate`.
-  public var kinds: Set<Finding.Kind> = [.unused, .redundant, .duplicate]
+  /// Kinds of findings for which an index can be dropped with proof.
+  public static let kindsKnown: [Finding.Kind] = [.unused, .redundant, .duplicate]
+
+  /// Among `kindsKnown`.
+  public var kinds = Set(kindsKnown)
   public var tables = TableSelection()
   /// Drop also what makes a known statement dearer.
   public var acceptsWorse = false
@@ -26,6 +29,11 @@ public struct PruneRequest: Sendable {
 public struct PruneCandidate: Sendable {
   public let index: Index
   public let table: RelationName
+  /// The role that owns the table and the index.
+  public let owner: String
+  /// Whether the role that made the plan has the owner's rights. Without them it can make no index again, and drop one at most as
+  /// the schema's owner.
+  public let isOwned: Bool
   /// Why; those on redundancy first, since they prove it by algebra.
   public let findings: [Finding]
   /// Those of kinds that were not asked for, too.
@@ -54,7 +62,7 @@ extension PruneCandidate {
   public static func all(
     in report: IndexAuditReport, _ catalog: Catalog, kinds: Set<Finding.Kind>, tables: Set<RelationName>
   ) -> [PruneCandidate] {
-    let wanted: Set<Finding.Kind> = [.unused, .redundant, .duplicate]
+    let wanted = Set(PruneRequest.kindsKnown)
     // Two findings may be about one index; an index has the schema of its table.
     var findings: [[ExactText]: [Finding]] = [:]
     for finding in report.findings
@@ -78,8 +86,13 @@ extension PruneCandidate {
     self.ddl = ddl
     undoDDL = undo
     table = catalog.tableName(index)
-    restoration = catalog.restoration(of: index)
     let tree = catalog.tree(of: index)
+    // Partitions may have other owners than what they are partitions of.
+    let tables = tree.compactMap { catalog.tables[$0.table] }
+    let foreign = tables.first { !$0.isOwned }
+    owner = (foreign ?? tables.first)?.owner ?? ""
+    isOwned = foreign == nil
+    restoration = catalog.restoration(of: index)
     self.tree = tree.map(\.oid)
     relations = Set(tree.map { catalog.tableName($0).name })
     survivor = first.evidence["survivor"].text
@@ -123,6 +136,8 @@ public struct WhatIfProof: Sendable, Equatable {
 
 /// Why an index of the plan stays all the same.
 public enum HoldBack: String, Sendable {
+  /// The role may not drop it, or could not make it again: it does not have the owner's rights.
+  case notOwner = "not_owner"
   /// A known statement gets dearer.
   case worse
   /// Nothing but counters says that nobody needs it, or a statement that may need it could not be planned.
@@ -145,6 +160,8 @@ public struct PruneItem: Sendable {
   public let ddl: String
   public let undoDDL: String
   public let sizeBytes: Int64
+  /// The role that owns the index.
+  public let owner: String
   public var proof = WhatIfProof()
   public var heldBack: HoldBack?
 
@@ -155,15 +172,19 @@ public struct PruneItem: Sendable {
     ddl = candidate.ddl
     undoDDL = candidate.undoDDL
     sizeBytes = candidate.sizeBytes
+    owner = candidate.owner
   }
 
-  init(unfinished index: Index, _ entry: UndoFile.Entry) {
+  /// - Parameter table: that of the index; nil where the catalog does not have it.
+  init(unfinished index: Index, _ entry: UndoFile.Entry, on table: Table?) {
     origin = .unfinished(entry)
     restoration = entry.restoration
     oid = index.oid
     ddl = "DROP INDEX CONCURRENTLY \(restoration.index.quoted);"
     undoDDL = restoration.statements.joined(separator: "\n")
     sizeBytes = index.sizeBytes
+    owner = table?.owner ?? ""
+    heldBack = table?.isOwned == false ? .notOwner : nil
   }
 
   public var candidate: PruneCandidate? {

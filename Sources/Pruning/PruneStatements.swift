@@ -6,22 +6,23 @@ public enum PruneStatements {
   public static let all = [server, hide, state, blockers, namesAbove]
 
   /// What decides how an index can be hidden, and whose undo file is whose.
-  static let server = Statement(
+  static let server = Statement.inspecting(
     """
     select (select rolsuper from pg_roles where rolname = current_user), pg_is_in_recovery(),
       (select e.extversion from pg_extension e where e.extname = 'hypopg'),
       (select quote_ident(n.nspname) from pg_extension e join pg_namespace n on n.oid = e.extnamespace
        where e.extname = 'hypopg'),
-      (select system_identifier::text from pg_control_system()), current_database()::text
-    """, columns: [.bool, .bool, .text, .text, .text, .text])
+      (select system_identifier::text from pg_control_system()), current_database()::text,
+      current_user::text
+    """, columns: [.bool, .bool, .text, .text, .text, .text, .text])
 
   /// For a superuser, in a transaction that is rolled back: nobody else ever sees it.
-  static let hide = Statement(
+  static let hide = Statement.inspecting(
     "update pg_index set indisvalid = false where indexrelid = any (($1::int8[])::oid[])",
     parameters: [.int8Array])
 
   /// Names by which statements reach the tables of indexes: their own, those of views, and those of parents.
-  static let namesAbove = Statement(
+  static let namesAbove = Statement.inspecting(
     """
     with recursive reached as (
       select i.indrelid as oid from pg_index i where i.indexrelid = any (($1::int8[])::oid[])
@@ -40,7 +41,7 @@ public enum PruneStatements {
     """, parameters: [.int8Array], columns: [.text])
 
   /// What stands under a name. The transaction's search_path is empty, so that definitions read as in the catalog.
-  static let state = Statement(
+  static let state = Statement.inspecting(
     """
     select n.oid is not null, t.oid is not null, c.oid, c.relkind, pg_get_indexdef(i.indexrelid),
       i.indisvalid and i.indisready and i.indislive, obj_description(i.indexrelid, 'pg_class'), i.indisclustered,
@@ -72,7 +73,7 @@ public enum PruneStatements {
     ])
 
   /// Who keeps DROP INDEX CONCURRENTLY waiting, the oldest first. A prepared transaction has no process.
-  static let blockers = Statement(
+  static let blockers = Statement.inspecting(
     """
     select case when l.pid is null then 'a prepared transaction (pg_prepared_xacts)'
       else format('process %s', l.pid) || coalesce(format(' (%s)', nullif(max(a.application_name), '')), '')

@@ -46,7 +46,12 @@ public struct Pruner {
     }
     plan.items =
       Self.unfinished(undo, catalog, kinds: request.kinds, tables: tables) + candidates.map { PruneItem($0) }
-    if candidates.isEmpty { return plan }
+    if !candidates.contains(where: \.isOwned) {
+      for position in plan.items.indices where plan.items[position].candidate != nil {
+        plan.items[position].heldBack = .notOwner
+      }
+      return plan
+    }
     let whatIf = try WhatIf(session, facts, statements, gap: gap, check: check)
     plan.statementsPlanned = whatIf.statementsPlanned
     plan.unexplained = whatIf.unexplained
@@ -54,6 +59,11 @@ public struct Pruner {
     var gone: [PruneCandidate] = []
     for position in plan.items.indices {
       guard let candidate = plan.items[position].candidate else { continue }
+      guard candidate.isOwned else {
+        // Whatever its plans would be, this role cannot drop it.
+        plan.items[position].heldBack = .notOwner
+        continue
+      }
       let proof = try whatIf.proof(of: candidate, with: gone)
       plan.items[position].proof = proof
       plan.items[position].heldBack = Self.heldBack(candidate, proof, request)
@@ -75,7 +85,7 @@ public struct Pruner {
           ExactText($0.restoration.definition) == ExactText(index.definition)
         }), Finding.Kind(rawValue: entry.kind).map(kinds.contains) ?? true
       else { return nil }
-      return PruneItem(unfinished: index, entry)
+      return PruneItem(unfinished: index, entry, on: catalog.tables[index.table])
     }
   }
 
@@ -85,6 +95,7 @@ public struct Pruner {
   static func heldBack(
     _ candidate: PruneCandidate, _ proof: WhatIfProof, _ request: PruneRequest
   ) -> HoldBack? {
+    if !candidate.isOwned { return .notOwner }
     if candidate.index.isPartitioned { return .notConcurrent }
     if !proof.worse.isEmpty, !request.acceptsWorse { return .worse }
     if let gap = proof.gap, !request.acceptsUnproven,

@@ -29,6 +29,8 @@ public struct ServerFacts: Sendable, Equatable {
   /// `system_identifier` of `pg_control_system()`: the same on a primary and its standbys.
   public var system = ""
   public var database = ""
+  /// The role with whose rights everything is done.
+  public var role = ""
 
   public init(
     isSuperuser: Bool = false, isStandby: Bool = false, isPooled: Bool = false, hypopgVersion: String? = nil,
@@ -51,6 +53,7 @@ public struct ServerFacts: Sendable, Equatable {
     hypopgSchema = try row.decodeIfPresent(3)
     system = try row.decode(4)
     database = try row.decode(5)
+    role = try row.decode(6)
   }
 
   /// HypoPG first: it writes nothing at all; but what it hides stays hidden on its connection, which a pooler would lend to

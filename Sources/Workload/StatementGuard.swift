@@ -62,16 +62,16 @@ struct StatementGuard {
   private static let implied = ["=", "<>", "<", "<=", ">", ">=", "~~", "!~~", "~~*", "!~~*", "~"]
 
   /// The schemas in which names are looked up, and the setting. Every name is qualified, and there is no operator.
-  static let place = Statement(
+  static let place = Statement.inspecting(
     "select pg_catalog.current_schemas(false)::pg_catalog.text[], pg_catalog.current_setting('search_path')",
     columns: [.textArray, .text])
 
-  static let setPath = Statement(
+  static let setPath = Statement.inspecting(
     "select pg_catalog.set_config('search_path', $1, true)", parameters: [.text], columns: [.text])
 
   /// Whether the role is a superuser or may become one, or may run programs or write files on the server. A function can undo SET
   /// ROLE, so that the role which has logged in counts too.
-  static let isPowerful = Statement(
+  static let isPowerful = Statement.inspecting(
     """
     select exists (
       select from pg_catalog.pg_roles r
@@ -81,7 +81,7 @@ struct StatementGuard {
     """, columns: [.bool])
 
   /// Whether there is any function that `strangers` could find.
-  static let hasStrangers = Statement(
+  static let hasStrangers = Statement.inspecting(
     """
     select exists (
       select from pg_proc p
@@ -91,7 +91,7 @@ struct StatementGuard {
     """, columns: [.bool])
 
   /// The first function that could be run and is a stranger's. It is sent under a search_path of pg_catalog alone.
-  static let strangers = Statement(
+  static let strangers = Statement.inspecting(
     """
     with recursive strangers as materialized (
       select p.oid, p.proname, n.nspname

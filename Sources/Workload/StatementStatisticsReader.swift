@@ -19,12 +19,15 @@ extension StatementReport {
   ///   - limit: how many statements at most.
   ///   - includesNested: also statements inside functions, which `pg_stat_statements.track = all` counts; before
   ///     PostgreSQL 14 they cannot be told apart and are always included.
+  ///   - includesInspection: also what does no work of its own (`StatisticsPlace.inspection`).
   /// - Throws: `StatementStatisticsError`, `PostgresError`.
   public static func read(
-    _ session: Session, limit: Int, order: StatementStatistics.Order = .total, includesNested: Bool = false
+    _ session: Session, limit: Int, order: StatementStatistics.Order = .total, includesNested: Bool = false,
+    includesInspection: Bool = false
   ) throws -> StatementReport {
     let place = try StatisticsPlace(session)
-    let statement = place.statistics(order: order, includesNested: includesNested)
+    let statement = place.statistics(
+      order: order, includesNested: includesNested, includesInspection: includesInspection)
     let rows = try place.asked { () throws(PostgresError) in
       try session.query(statement(Int64(clamping: max(0, limit))))
     }
@@ -68,7 +71,7 @@ public enum WorkloadStatements {
   ]
 
   /// A custom setting is known to a server only that has loaded the library.
-  static let place = Statement(
+  static let place = Statement.inspecting(
     """
     select e.extversion, quote_ident(n.nspname), pg_has_role(current_user, 'pg_read_all_stats', 'usage'),
       current_setting('pg_stat_statements.max', true) is not null, current_setting('track_io_timing')::boolean,
@@ -132,17 +135,28 @@ struct StatisticsPlace {
   var info: Statement? {
     guard version >= 9 else { return nil }
     let sql = "select stats_reset, dealloc from \(schema).pg_stat_statements_info"
-    return Statement(sql, columns: [.timestamptz, .int8])
+    return Statement.inspecting(sql, columns: [.timestamptz, .int8])
   }
 
+  /// True for statements that somebody sent to look at the server or to prepare work, not to do any: what this program asks, and
+  /// kinds that only plan, name or set something. COMMIT and ROLLBACK are not among them: they may wait for a disk.
+  private static let inspection = """
+    s.query ~* '^[[:space:]]*(explain|prepare(?![[:space:]]+transaction)|deallocate|set|reset|show|discard|savepoint|release|'
+              'rollback[[:space:]]+((work|transaction)[[:space:]]+)?to|begin|start)([[:space:](;]|$)'
+            or position('\(Statement.inspectionMark)' in left(s.query, 40)) > 0
+    """
+
   /// Takes the limit.
-  func statistics(order: StatementStatistics.Order, includesNested: Bool) -> Statement {
+  func statistics(
+    order: StatementStatistics.Order, includesNested: Bool, includesInspection: Bool = false
+  ) -> Statement {
     // Local blocks, those of temporary tables, were timed with the shared ones before 1.11.
     let read = version >= 11 ? "s.shared_blk_read_time + s.local_blk_read_time" : "s.blk_read_time"
     let write = version >= 11 ? "s.shared_blk_write_time + s.local_blk_write_time" : "s.blk_write_time"
     let spillRead = version >= 10 ? " + s.temp_blk_read_time" : ""
     let spillWrite = version >= 10 ? " + s.temp_blk_write_time" : ""
     let onlyTop = version >= 9 && !includesNested ? "and s.toplevel" : ""
+    let onlyWork = includesInspection ? "" : "and (s.query is null or not (\(Self.inspection)))"
     let sort =
       switch order {
       case .total: "total_ms desc"
@@ -194,13 +208,13 @@ struct StatisticsPlace {
         ) standard
         where s.dbid = (select oid from pg_database where datname = current_database())
           -- What was only planned, or is being run for the first time.
-          and s.calls > 0 and s.queryid is not null \(onlyTop)
+          and s.calls > 0 and s.queryid is not null \(onlyTop) \(onlyWork)
         group by s.queryid
       ) grouped
       order by \(sort), queryid
       limit $1
       """
-    return Statement(
+    return Statement.inspecting(
       sql, parameters: [.int8],
       columns: [
         .int8, .text, .textArray, .int8, .float8, .float8, .float8, .float8, .int8, .int8, .int8, .int8,

@@ -67,7 +67,7 @@ import Testing
       #expect(before == [["3"]])
       let text = try await run(["--stale-only", "--schema", "town"], database)
       #expect(text.stdout.contains("Nothing was done; --execute does it."), "\(text)")
-      #expect(text.stdout.contains("root and 1 partitions"), "\(text)")
+      #expect(text.stdout.contains("root and 1 partition "), "\(text)")
     }
   }
 
@@ -123,6 +123,20 @@ import Testing
       #expect(found.contains("root parent_never_analyzed not_allowed"), "\(result)")
       let plan = try await run(["--stale-only", "--schema", "town"], database, role: role)
       #expect(plan.exitCode == 0 && plan.stdout.contains("This role may not analyse 2 of them"), "\(plan)")
+      // The job says the same, before and after.
+      try await database.sql(
+        "grant usage on schema ironforge to \(role); grant all on all tables in schema ironforge to \(role)")
+      let words = ["job", "run", "analyze-stale", "--schema", "town", "--database-url"]
+      let url = database.url.replacing("user=ironforge", with: "user=\(role)")
+      let rehearsed = try await Ironforge.run(words + [url, "--dry-run"])
+      #expect(
+        rehearsed.exitCode == 0 && rehearsed.stdout.contains("\n-- not town.root: only its owner, the"),
+        "\(rehearsed)")
+      #expect(rehearsed.stdout.contains("\ntables       2, 2 at a time\n"), "\(rehearsed)")
+      let job = try await Ironforge.run(words + [url, "--json"])
+      #expect(job.exitCode == 3, "\(job)")
+      let failed = try JSON(parsing: Array(job.stdout.utf8))["failed"].elements
+      #expect(failed.map { $0["code"].text } == ["not_allowed", "not_allowed"], "\(job)")
       try await database.sql(
         "alter table town.changed owner to ironforge; drop owned by \(role); drop role \(role)")
     }

@@ -124,6 +124,28 @@ import Testing
     #expect(report.trust.isTrusted)
   }
 
+  /// When an index was last read before anybody remembered it is not known, unless the server says so.
+  @Test func nobodyKnowsWhenAnUnrememberedIndexWasLastRead() throws {
+    var shop = Shop()
+    shop.model.scan()
+    let cluster = Cluster(primary: shop.model.observe(0), replicas: [.observation(shop.model.observe(1))])
+    let fresh = ClusterUsage(cluster: cluster, ledger: nil, catalog: shop.draft.catalog)
+    let history = try #require(fresh.histories[shop.model.oids[0]])
+    #expect(history.scans > 0 && history.lastUsed == nil)
+    #expect(history.servers.map(\.lastUsed) == [nil])
+    shop.model.tellsLastScan = true
+    let telling = Cluster(primary: shop.model.observe(0), replicas: [.observation(shop.model.observe(1))])
+    let told = ClusterUsage(cluster: telling, ledger: nil, catalog: shop.draft.catalog)
+    let scanned = ServerModel.time(shop.model.now)
+    #expect(told.histories[shop.model.oids[0]]?.lastUsed == scanned)
+    #expect(told.histories[shop.model.oids[0]]?.servers.map(\.lastUsed) == [scanned])
+    // The ledger's own moment counts once it knows the index.
+    shop.snapshot()
+    let known = ClusterUsage(cluster: cluster, ledger: shop.ledger, catalog: shop.draft.catalog)
+    #expect(known.histories[shop.model.oids[0]]?.lastUsed != nil)
+    #expect(known.histories[shop.model.oids[0]]?.servers.map { $0.lastUsed != nil } == [true])
+  }
+
   @Test func whatAStandbyReadsStays() {
     var shop = Shop()
     shop.snapshot()

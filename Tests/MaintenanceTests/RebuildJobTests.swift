@@ -39,7 +39,7 @@ import Testing
     _ database: TestDatabase, _ more: [String] = [], env: [String: String] = [:]
   ) async throws -> RunningProgram {
     var environment = env.mapValues { Optional($0) }
-    environment["IRONFORGE_DATABASE_URL"] = database.url
+    environment["IRONFORGE_DATABASE_URL"] = env["IRONFORGE_DATABASE_URL"] ?? database.url
     return try await Ironforge.start(
       ["job", "run", "rebuild-bloated", "--schema", "public", "--min-waste", "1MB"] + more, env: environment)
   }
@@ -83,6 +83,48 @@ import Testing
       let again = try await job(database, ["--json"])
       #expect(again.exitCode == 0, "\(again)")
       #expect(try member("total", again.stdout).integer == 0)
+    }
+  }
+
+  @Test func thePlanIsForPeople() async throws {
+    try await withDatabase(template: Self.bloated) { database in
+      let plan = try await job(database, ["--dry-run"])
+      #expect(
+        plan.stdout.hasPrefix(
+          "min_waste    1.0 MB\nschema       public\nindexes      3, one at a time\n\nreindex index "),
+        "\(plan)")
+      // Whatever reads JSON computes with it.
+      let json = try await job(database, ["--dry-run", "--json"])
+      #expect(try member("options", json.stdout)["min_waste"].text == "1048576", "\(json)")
+    }
+  }
+
+  /// What is another's is named in the plan and in the run, and the rest is rebuilt.
+  @Test func passesOverWhatIsAnothers() async throws {
+    try await withDatabase(template: Self.bloated) { database in
+      let role = "rebuilder_\(database.name)"
+      try await database.sql(
+        """
+        create role \(role) login; grant pg_monitor to \(role); grant create on schema public to \(role);
+        grant usage on schema ironforge to \(role); grant all on all tables in schema ironforge to \(role);
+        grant select on public.orders to \(role); alter table public.items owner to \(role)
+        """)
+      let environment = [
+        "IRONFORGE_DATABASE_URL": database.url.replacing("user=ironforge", with: "user=\(role)")
+      ]
+      let plan = try await job(database, ["--dry-run"], env: environment)
+      #expect(plan.stdout.contains("\n-- not public.orders_note: ironforge owns it: only that"), "\(plan)")
+      #expect(plan.stdout.contains("\nreindex index concurrently public.items_id  -- "), "\(plan)")
+      let before = try await sizes(database)
+      let result = try await job(database, ["--json"], env: environment)
+      #expect(result.exitCode == 3, "\(result)")
+      let failed = try member("failed", result.stdout).elements
+      #expect(failed.map { $0["code"].text } == ["not_allowed", "not_allowed"], "\(result)")
+      let after = try await sizes(database)
+      #expect(after["orders_note"] == before["orders_note"])
+      #expect(after["items_id"] ?? .max < before["items_id"] ?? 0)
+      try await database.sql(
+        "alter table public.items owner to ironforge; drop owned by \(role); drop role \(role)")
     }
   }
 

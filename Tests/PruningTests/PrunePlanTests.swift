@@ -23,8 +23,10 @@ import Testing
     return index
   }
 
-  private static func catalog(_ indexes: [Index]) -> Catalog {
+  private static func catalog(_ indexes: [Index], owner: String = "me", isOwned: Bool = true) -> Catalog {
     var table = Table(oid: 1, name: table)
+    table.owner = owner
+    table.isOwned = isOwned
     table.counters.inserted = 1
     table.sizeBytes = 2 << 20
     return Catalog(
@@ -115,6 +117,28 @@ import Testing
       tables: [Self.table])
     #expect(partitioned.count == 1)
     #expect(partitioned.map { held($0, good) } == [.notConcurrent])
+  }
+
+  /// Nobody may drop what is another's, whatever he accepts; nor finish it.
+  @Test func holdsBackWhatIsAnothers() throws {
+    let indexes = [
+      Self.index(2, "covered", [1]), Self.index(3, "wide", [1, 2]),
+      Self.index(4, "half", [4]) { $0.isValid = false },
+    ]
+    var request = PruneRequest()
+    request.acceptsWorse = true
+    request.acceptsUnproven = true
+    for isOwned in [true, false] {
+      let catalog = Self.catalog(indexes, owner: "alice", isOwned: isOwned)
+      let covered = try #require(Self.candidates(catalog).first)
+      #expect(covered.owner == "alice")
+      let held = Pruner.heldBack(covered, WhatIfProof(method: .catalogFlag), request)
+      #expect(held == (isOwned ? nil : .notOwner))
+      let noted = try UndoFile.Entry(
+        catalog.restoration(of: #require(catalog.indexes[4])), kind: "unused", notedAt: "")
+      let unfinished = Pruner.unfinished([noted], catalog, kinds: [.unused], tables: [Self.table])
+      #expect(unfinished.map(\.heldBack) == [isOwned ? nil : .notOwner])
+    }
   }
 
   @Test func finishesOnlyWhatItsFileTellsOf() {

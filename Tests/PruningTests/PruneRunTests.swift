@@ -46,6 +46,55 @@ import Testing
 
     static let brief: [String: String?] = ["IRONFORGE_DATABASE_LOCK_TIMEOUT_SECS": "1"]
 
+    /// For a drop that is to wait until something is done to it.
+    static let patient: [String: String?] = ["IRONFORGE_DATABASE_LOCK_TIMEOUT_SECS": "60"]
+
+    /// Waits until a drop waits for a reader; its half-dropped index has a mark then.
+    func waitUntilADropWaits() async throws {
+      try await wait {
+        let waiting = try await database.sql(
+          """
+          select count(*) from pg_stat_activity
+          where datname = current_database() and query ilike 'drop index%' and wait_event_type = 'Lock'
+          """)
+        let isBegun = try await indexes().contains { $0.hasSuffix("!") }
+        return isBegun && waiting == [["1"]]
+      }
+    }
+
+    /// Begins a drop that waits for the reader that it returns: in its first wait, in which writes still maintain the index, or
+    /// in its second one, in which they do not any more.
+    func startWaitingDrop(isDead: Bool) async throws -> (run: RunningProgram, reader: Session) {
+      let first = try reader()
+      let running = try await Ironforge.start(arguments(), env: Scene.patient)
+      try await waitUntilADropWaits()
+      guard isDead else { return (running, first) }
+      // Only those who are there when a wait begins are waited for.
+      let second = try reader()
+      first.close()
+      try await wait {
+        try await database.sql("select count(*) from pg_index where not indisvalid and not indisready") == [
+          ["1"]
+        ]
+      }
+      return (running, second)
+    }
+
+    /// The same command again does the rest, and what was dropped can be made again.
+    func finishAndRestore() async throws {
+      #expect(try await indexes().contains { $0.hasSuffix("!") })
+      #expect(Set(try noted()) == ["A one", "two", "three"])
+      let rest = try await prune()
+      #expect(rest.exitCode == 0, "\(rest)")
+      #expect(try await indexes() == ["wide"])
+      #expect(Set(try noted()) == ["A one", "two", "three"])
+      let restored = try await Ironforge.run([
+        "index", "restore", undo, "--execute", "--database-url", database.url,
+      ])
+      #expect(restored.exitCode == 0, "\(restored)")
+      #expect(try await indexes() == ["A one", "three", "two", "wide"])
+    }
+
     /// Names of the indexes, with a mark behind those that no query uses.
     func indexes() async throws -> [String] {
       try await database.sql(
@@ -212,6 +261,41 @@ import Testing
         ["index", "restore", scene.undo, "--execute", "--database-url", scene.database.url])
       #expect(restored.exitCode == 0)
       #expect(try await scene.indexes() == ["A one", "three", "two", "wide"])
+    }
+  }
+
+  /// An administrator ends the session of a drop, in either of its two waits.
+  @Test(arguments: [false, true])
+  func aDropWhoseBackendIsEndedIsFinishedByTheNext(isDead: Bool) async throws {
+    try await withScene { scene in
+      let (running, reader) = try await scene.startWaitingDrop(isDead: isDead)
+      let ended = try await scene.database.sql(
+        """
+        select pg_terminate_backend(pid, 30000) from pg_stat_activity
+        where datname = current_database() and query ilike 'drop index%'
+        """)
+      #expect(ended == [["t"]])
+      let result = try await running.finish()
+      #expect(result.exitCode == 69, "\(result)")
+      #expect(try outcomes(result) == ["failed", "not_tried", "not_tried"])
+      reader.close()
+      try await scene.finishAndRestore()
+    }
+  }
+
+  /// The server crashes and comes back, in either of the two waits of a drop.
+  @Test(arguments: [false, true])
+  func aDropDuringWhichTheServerCrashesIsFinishedByTheNext(isDead: Bool) async throws {
+    try await withPrivatePostgres { server in
+      try await Self.covered.build(server.database)
+      let scene = Scene(database: server.database, directory: try TemporaryDirectory("prune"))
+      let (running, reader) = try await scene.startWaitingDrop(isDead: isDead)
+      try await server.restart(mode: .immediate)
+      let result = try await running.finish()
+      #expect(result.exitCode == 69, "\(result)")
+      #expect(try outcomes(result) == ["failed", "not_tried", "not_tried"])
+      reader.close()
+      try await scene.finishAndRestore()
     }
   }
 

@@ -28,6 +28,9 @@ public final class PrivatePostgres: Sendable {
   /// The database of the sandbox, as libpq URI.
   public var url: String { address.url(database: "ironforge") }
 
+  /// The database of the sandbox.
+  public var database: TestDatabase { TestDatabase(name: "ironforge", address: address) }
+
   /// Starts a server in a directory of its own.
   public init(options: SandboxOptions = SharedPostgres.options) async throws {
     directory = try TemporaryDirectory("private")

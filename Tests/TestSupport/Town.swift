@@ -11,7 +11,7 @@ public struct Town: Sendable {
 
   /// The town of a server that has only its own database, `ironforge`.
   public init(on server: PrivatePostgres) async throws {
-    database = TestDatabase(name: "ironforge", address: server.address)
+    database = server.database
     try await DatabaseTemplate.migrated.build(database)
     try await found()
   }

@@ -54,6 +54,35 @@ import Testing
     }
   }
 
+  /// What only asks or prepares is no work, unless somebody wants to see it; what commits is.
+  @Test func leavesOutWhatDoesNoWork() async throws {
+    let setUp =
+      Self.workload + """
+        begin; savepoint s; rollback to s; commit;
+        explain select * from t; show work_mem; explain (analyze, costs off) select count(*) from t where a > 4000;
+        prepare p as select count(*) from t where a < $1; execute p (7); deallocate p;
+        with preparation as (select 1) select count(*) from preparation;
+        """
+    try await withWorkload(setUp) { session in
+      // A question of this program, as `index audit` and `doctor` ask them.
+      _ = try StatementReport.read(session, limit: 1)
+      func texts(_ all: Bool) throws -> [String] {
+        try StatementReport.read(session, limit: 1000, includesInspection: all).statements.map {
+          String($0.text.lowercased().prefix { $0 != " " && $0 != "\n" })
+            + ($0.text.contains(Statement.inspectionMark) ? " ours" : "")
+        }
+      }
+      let work = Set(try texts(false))
+      let idle: Set = ["explain", "set", "show", "begin", "savepoint", "deallocate", "select ours"]
+      #expect(work.isDisjoint(with: idle), "\(work.intersection(idle))")
+      #expect(work.isSuperset(of: ["select", "insert", "create", "commit", "with"]), "\(work)")
+      let all = Set(try texts(true))
+      #expect(all.isSuperset(of: ["explain", "set", "show", "begin", "select ours"]), "\(all)")
+      let names = try StatementReport.read(session, limit: 1000).statements.map { $0.text.lowercased() }
+      #expect(!names.contains { $0.hasPrefix("rollback to") })
+    }
+  }
+
   @Test func ordersAndLimits() async throws {
     try await withWorkload { session in
       let key: (StatementStatistics.Order, StatementStatistics) -> Double = { order, statement in

@@ -128,7 +128,7 @@ struct AnalyzeView: Renderable {
   private static func word(_ outcome: AnalyzedTable.Outcome) -> String {
     switch outcome {
     case .planned: "planned"
-    case .refused: "not_allowed"
+    case .refused: PlannedAnalysis.refusalCode
     case .done: "analyzed"
     case .failed: "failed"
     }
@@ -141,13 +141,11 @@ struct AnalyzeView: Renderable {
   private static func error(_ outcome: AnalyzedTable.Outcome) -> JSON {
     switch outcome {
     case .planned, .done: .null
-    case .refused: ["code": "not_allowed", "message": .string(refusal)]
+    case .refused:
+      ["code": .string(PlannedAnalysis.refusalCode), "message": .string(PlannedAnalysis.refusal)]
     case .failed(let code, let message): ["code": .string(code), "message": .string(message)]
     }
   }
-
-  private static let refusal =
-    "only its owner, the database's, and from PostgreSQL 17 on who was granted MAINTAIN may analyse it"
 
   var text: String {
     guard !tables.isEmpty else {
@@ -155,8 +153,9 @@ struct AnalyzeView: Renderable {
     }
     let rows = tables.map { table in
       let plan = table.plan
+      let partitions = plan.partitionCount > 0 ? " and \(counted(plan.partitionCount, "partition"))" : ""
       return [
-        plan.name.description + (plan.partitionCount > 0 ? " and \(plan.partitionCount) partitions" : ""),
+        plan.name.description + partitions,
         plan.rows.map(String.init) ?? "?", humanSize(bytes: plan.sizeBytes), Self.state(table.outcome),
         plan.reason?.sentence ?? "",
       ].map { terminalSafe($0) }
@@ -177,7 +176,7 @@ struct AnalyzeView: Renderable {
 
   private var closing: String {
     let refused = tables.count { $0.outcome == .refused }
-    let note = refused > 0 ? " This role may not analyse \(refused) of them: \(Self.refusal)." : ""
+    let note = refused > 0 ? " This role may not analyse \(refused) of them: \(PlannedAnalysis.refusal)." : ""
     guard isExecuted else { return "Nothing was done; --execute does it.\(note)" }
     return "\(tables.count { !$0.outcome.isFailure }) of \(tables.count) tables were analysed.\(note)"
   }

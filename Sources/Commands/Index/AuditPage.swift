@@ -22,7 +22,7 @@ struct AuditPage {
 
   private var header: HTML {
     let facts = report.facts
-    let since = report.trust.since.map(Self.minute) ?? "nobody knows when"
+    let since = report.trust.since.map(\.minute) ?? "nobody knows when"
     let age = report.trust.age.map { ", \(humanDuration($0)) ago" } ?? ""
     var html: HTML = """
       <header>
@@ -30,7 +30,7 @@ struct AuditPage {
       <h1>\(facts.database)</h1>
       <dl class="facts">
       <div><dt>Server</dt><dd>PostgreSQL \(facts.serverVersion)\(facts.isStandby ? ", a standby" : "")</dd></div>
-      <div><dt>Taken</dt><dd>\(Self.minute(facts.now))</dd></div>
+      <div><dt>Taken</dt><dd>\(facts.now.minute)</dd></div>
       <div><dt>Usage known since</dt><dd>\(since)\(age)\(report.usage?.hasLedger == true ? ", by the usage ledger" : "")</dd></div>
       <div><dt>Replicas</dt><dd>\(replicas)</dd></div>
       </dl>
@@ -56,12 +56,6 @@ struct AuditPage {
     let heard = report.usage?.cluster.heard.dropFirst().map { "\($0.name) heard" } ?? []
     let all = heard + report.trust.unheard.map { "\($0.name) not heard" }
     return all.isEmpty ? "none" : all.joined(separator: ", ")
-  }
-
-  /// `2026-11-23 10:21 UTC`.
-  private static func minute(_ time: Timestamp) -> String {
-    let text = time.description
-    return "\(text.prefix(10)) \(text.dropFirst(11).prefix(5)) UTC"
   }
 
   private var tiles: HTML {
@@ -194,7 +188,7 @@ struct AuditPage {
   private var footer: HTML {
     """
     <footer class="faint"><p>Written by <code>ironforge index audit --html</code>. Nothing was changed. Sizes are of files as they were; \
-    usage is known since \(report.trust.since.map(Self.minute) ?? "nobody knows when").</p></footer>
+    usage is known since \(report.trust.since.map(\.minute) ?? "nobody knows when").</p></footer>
     """
   }
 }

@@ -122,7 +122,7 @@ struct AuditView: Renderable {
     ]
     lines += finding.reasons.map { "  - \(terminalSafe($0.sentence))" }
     if let entry = audited.acceptance {
-      lines.append("  - accepted until \(entry.until): \(terminalSafe(entry.reason))")
+      lines.append("  - accepted until \(entry.until.minute): \(terminalSafe(entry.reason))")
     }
     if let ddl = finding.ddl {
       // What a person has to look at first does nothing when it is pasted.
@@ -157,7 +157,7 @@ struct AuditView: Renderable {
 
   /// Since when usage is known, and where.
   private var usage: String {
-    let since = report.trust.since.map { "since \($0)" } ?? "since nobody knows when"
+    let since = report.trust.since.map { "since \($0.minute)" } ?? "since nobody knows when"
     let age = report.trust.age.map { " (\(humanDuration($0)))" } ?? ""
     let count = report.usage?.servers.count ?? 1
     let servers = count == 1 ? "PostgreSQL \(report.facts.serverVersion)" : "\(count) servers"

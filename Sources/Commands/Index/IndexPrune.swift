@@ -15,8 +15,8 @@ struct IndexPrune: CronCommand {
       The plan has the audit's `drop` findings of the kinds unused, redundant and duplicate. For each index the dearest \
       statements of pg_stat_statements on its table are planned again without it and those before it: hidden by HypoPG 1.4, \
       or for a superuser by a mark in the catalog that is rolled back at once. Held back are indexes without which a \
-      statement gets dearer by more than a tenth, unused ones where nothing could be planned, and those of partitioned \
-      tables, which PostgreSQL cannot drop concurrently.
+      statement gets dearer by more than a tenth, unused ones where nothing could be planned, those of partitioned tables, \
+      which PostgreSQL cannot drop concurrently, and those of owners whose rights the role does not have.
 
       Before the first drop the undo file is on disk: by default prune-DATABASE-DATE.sql in this directory, which a second \
       run of the day adds to. Then each index is judged once more and dropped concurrently, one at a time. Behind \
@@ -38,8 +38,8 @@ struct IndexPrune: CronCommand {
   var maxScans: Int64 = 0
 
   @Option(
-    help: ArgumentHelp("Only these kinds: unused, redundant, duplicate (default: all).", valueName: "kind,…"))
-  var only: IndexFindingKinds?
+    help: ArgumentHelp("Only these kinds, separated by commas (default: all).", valueName: "kind,…"))
+  var only: PrunedKinds?
 
   @Option(
     help: ArgumentHelp("The undo file; one that is there is added to.", valueName: "file.sql"),
@@ -76,10 +76,6 @@ struct IndexPrune: CronCommand {
   func validate() throws {
     guard (0...1_000_000_000).contains(maxScans) else {
       throw ValidationError("--max-scans must be from 0 to 1000000000.")
-    }
-    let known: Set<Finding.Kind> = [.unused, .redundant, .duplicate]
-    if let only, only.kinds.isEmpty || !only.kinds.isSubset(of: known) {
-      throw ValidationError("--only takes unused, redundant and duplicate.")
     }
     if undo?.isEmpty == true { throw ValidationError("--undo must name a file.") }
     if execute, confirm == nil {
@@ -193,4 +189,20 @@ struct IndexPrune: CronCommand {
     }
     try endAsFailed(failures, hasDoneSome: outcomes.contains { $0.isDone })
   }
+}
+
+/// Kinds of findings for which `index prune` drops, on a command line: `unused,redundant`.
+struct PrunedKinds: ExpressibleByArgument {
+  let kinds: Set<Finding.Kind>
+
+  init?(argument: String) {
+    var kinds: Set<Finding.Kind> = []
+    for name in argument.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let kind = PruneRequest.kindsKnown.first(where: { $0.rawValue == name }) else { return nil }
+      kinds.insert(kind)
+    }
+    self.kinds = kinds
+  }
+
+  static var allValueStrings: [String] { PruneRequest.kindsKnown.map(\.rawValue) }
 }

@@ -95,16 +95,17 @@ struct SnapshotView: Renderable {
 
   var text: String {
     let count = snapshot.servers.count
-    let place = count == 1 ? "1 server" : "\(count) servers"
+    let place = counted(count, "server")
+    let indexes = counted(snapshot.indexes, "index", "indexes")
     guard let previous = snapshot.previous else {
-      return "Recorded \(snapshot.indexes) indexes on \(place) for the first time."
+      return "Recorded \(indexes) on \(place) for the first time."
     }
     let changes = [
       ("new", snapshot.created), ("gone", snapshot.removed), ("renamed", snapshot.renamed),
       ("rebuilt", snapshot.rebuilt),
     ].filter { $0.1 > 0 }.map { ", \($0.1) \($0.0)" }.joined()
-    return "Recorded \(snapshot.indexes) indexes on \(place)\(changes); \(snapshot.indexesRead) were read, "
-      + "\(snapshot.scans) scans, since \(previous)."
+    return "Recorded \(indexes) on \(place)\(changes); \(snapshot.indexesRead) were read, "
+      + "\(counted(snapshot.scans, "scan")), since \(previous.minute)."
   }
 
   var csv: (header: [String], rows: [[String]]) {

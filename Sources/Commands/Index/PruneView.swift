@@ -60,6 +60,7 @@ struct PruneView: Renderable {
       "table": .string(item.restoration.table.name), "ddl": .string(item.ddl),
       "undo_ddl": .string(item.undoDDL), "proof": proof(item), "worse": .array(item.proof.worse.map(json)),
       "size_bytes": .integer(item.sizeBytes), "held_back": .optional(item.heldBack?.rawValue),
+      "owner": .string(item.owner),
       "outcome": .optional(row.outcome?.name), "half_dropped": .bool(row.outcome?.isHalfDropped ?? false),
       "outcome_reason": .optional(row.outcome.flatMap(reason)),
     ]
@@ -169,6 +170,9 @@ struct PruneView: Renderable {
     }
     switch item.heldBack {
     case nil: break
+    case .notOwner:
+      lines.append(
+        "held back: \(item.owner) owns it; drop it as that role, or as a member of it")
     case .worse: lines.insert("held back by what follows; --accept-worse drops it all the same", at: 0)
     case .unproven: lines.append("held back by that; --accept-unproven drops it all the same")
     case .notConcurrent:
@@ -195,18 +199,16 @@ struct PruneView: Renderable {
     let chosen = rows.filter { $0.item.heldBack == nil }
     let held = rows.count - chosen.count
     let tail = held > 0 ? "; \(held) held back" : ""
-    if outcomes == nil {
+    if chosen.isEmpty {
+      lines.append(foreign ?? "Nothing to drop\(tail).")
+    } else if outcomes == nil {
       let size = humanSize(bytes: chosen.reduce(0) { $0 + $1.item.sizeBytes })
-      lines.append(
-        chosen.isEmpty
-          ? "Nothing to drop\(tail)."
-          : "\(Self.indexes(chosen.count)) to drop, \(size)\(tail).")
+      lines.append("\(Self.indexes(chosen.count)) to drop, \(size)\(tail).")
     } else {
       let done = chosen.count { $0.outcome?.isDone ?? false }
       let left = chosen.count { $0.outcome.map(Self.mayComeToItsEnd) ?? false }
-      lines.append(
-        "Dropped \(done) of \(Self.indexes(chosen.count)), \(humanSize(bytes: freed))\(tail).")
-      if !chosen.isEmpty { lines.append("Undo: ironforge index restore \(terminalSafe(undo)) --execute") }
+      lines.append("Dropped \(done) of \(Self.indexes(chosen.count)), \(humanSize(bytes: freed))\(tail).")
+      lines.append("Undo: ironforge index restore \(terminalSafe(undo)) --execute")
       if left > 0 { lines.append("Run the same command again\(again) for the other \(left).") }
     }
     let open = plan.unexplained.count { !$0.hasNoPlan }
@@ -219,11 +221,22 @@ struct PruneView: Renderable {
       lines.append("\(Self.indexes(plan.acceptedCount)) left out: the baseline accepts what was found.")
     }
     if plan.reviewCount > 0 {
-      let what = plan.reviewCount == 1 ? "1 finding needs" : "\(plan.reviewCount) findings need"
+      let what = counted(plan.reviewCount, "finding needs", "findings need")
       lines.append("\(what) a review first: ironforge index audit --only unused,redundant,duplicate")
       lines += plan.doubts.map { "  - \(terminalSafe($0.sentence))" }
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// The whole plan in a line, where the role has the rights of none of the owners.
+  private var foreign: String? {
+    guard !rows.isEmpty, rows.allSatisfy({ $0.item.heldBack == .notOwner }) else { return nil }
+    let owners = Array(Set(rows.map(\.item.owner))).sorted()
+    let shown = owners.prefix(3).joined(separator: ", ") + (owners.count > 3 ? " and others" : "")
+    let verbs = rows.count == 1 ? "does not own it" : "owns none of them"
+    return terminalSafe(
+      "Nothing to drop; \(rows.count) held back: \(plan.facts.role) \(verbs), but \(shown) \(owners.count == 1 ? "does" : "do")."
+    )
   }
 
   /// Whether the same command again can do what this one did not.
@@ -235,7 +248,7 @@ struct PruneView: Renderable {
     }
   }
 
-  private static func indexes(_ count: Int) -> String { count == 1 ? "1 index" : "\(count) indexes" }
+  private static func indexes(_ count: Int) -> String { counted(count, "index", "indexes") }
 
   // MARK: CSV
 

@@ -54,7 +54,7 @@ struct JobStatusView: Renderable {
     if let more = summary?.lines, !more.isEmpty { lines += [""] + more }
     if !status.failed.isEmpty {
       let rows = status.failed.map { [$0.key.joined(separator: ", "), $0.code, $0.message] }
-      lines += ["", "\(run.failedCount) rows failed:", table(["key", "code", "message"], rows)]
+      lines += ["", "\(counted(run.failedCount, "row")) failed:", table(["key", "code", "message"], rows)]
       if run.failedCount > Int64(status.failed.count) {
         lines.append("… and \(run.failedCount - Int64(status.failed.count)) more")
       }
@@ -136,17 +136,45 @@ struct JobPlanView: Renderable {
   }
 
   var text: String {
-    var lines = options.map { "\(padded($0.key, to: 12)) \($0.value)" }
-    lines += [
-      "key          \(plan.keyColumns.joined(separator: ", "))",
+    let lines =
+      options.map { option in
+        let (name, value) = Self.spoken(option)
+        return "\(padded(name, to: 12)) \(value)"
+      } + size + details
+    return (lines + ["", "Nothing was written."]).map { terminalSafe($0, keepingLineBreaks: true) }
+      .joined(separator: "\n")
+  }
+
+  /// Numbers with their units; JSON has them as they are recorded.
+  private static func spoken(_ option: (key: String, value: String)) -> (name: String, value: String) {
+    guard let number = Int64(option.value) else { return (option.key, option.value) }
+    if option.key == "min_waste" { return (option.key, humanSize(bytes: number)) }
+    let unit = "_seconds"
+    guard option.key.hasSuffix(unit) else { return (option.key, option.value) }
+    return (String(option.key.dropLast(unit.count)), humanDuration(.seconds(number)))
+  }
+
+  /// How much there is to do. Tables and indexes are called by name below, one is a chunk, and nobody asks for their key.
+  private var size: [String] {
+    let pace = plan.concurrency == 1 ? "one at a time" : "\(plan.concurrency) at a time"
+    guard plan.item == .row else {
+      return ["\(padded(plan.item.plural, to: 12)) \(plan.rows)\(plan.rows > 1 ? ", \(pace)" : "")"]
+    }
+    // Where the key was asked for it stands among the options.
+    let key =
+      plan.options["key"] == nil ? ["key          \(plan.keyColumns.joined(separator: ", "))"] : []
+    return key + [
       "rows         \(plan.isExact ? "" : "about ")\(plan.rows)",
-      "chunks       \(plan.chunks) of \(plan.chunkSize) rows, \(plan.concurrency) at a time",
+      "chunks       \(plan.chunks) of \(counted(plan.chunkSize, "row")), \(pace)",
     ]
+  }
+
+  private var details: [String] {
+    guard !plan.details.isEmpty else { return [] }
     // A plan repeats the keys of the chunk: in whole they stand in JSON.
-    let details = plan.details.map { $0.count > Self.widthMax ? $0.prefix(Self.widthMax) + "…" : $0 }
-    if !details.isEmpty { lines += [""] + details }
-    lines += ["", "Nothing was written."]
-    return lines.map { terminalSafe($0, keepingLineBreaks: true) }.joined(separator: "\n")
+    let isCut = plan.item == .row
+    return [""]
+      + plan.details.map { isCut && $0.count > Self.widthMax ? $0.prefix(Self.widthMax) + "…" : $0 }
   }
 
   var csv: (header: [String], rows: [[String]]) {

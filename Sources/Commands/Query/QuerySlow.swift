@@ -13,6 +13,9 @@ struct QuerySlow: IronforgeCommand {
       Of this database alone, as the server normalises them: $1 stands where a constant was. Needs the extension \
       pg_stat_statements and pg_monitor; nothing is executed. Text cuts statements short; JSON and CSV have them whole.
 
+      Left out, unless --all asks for them, are statements that do no work of their own: what ironforge asks a server to look at \
+      it, EXPLAIN, PREPARE, SET, SHOW, BEGIN, SAVEPOINT and their like. Shares are of the time of what is listed.
+
       --sort io goes by the time spent on reading and writing blocks, or by the number of blocks where the server does not \
       measure it (track_io_timing). --plans asks for the plan of each statement, without values for its $1; the role needs \
       the right to read its tables. The planner calls functions of the statements that it plans: a superuser gets no plan of \
@@ -36,6 +39,9 @@ struct QuerySlow: IronforgeCommand {
   @Flag(help: "Also statements inside functions, where the server tracks them.")
   var nested = false
 
+  @Flag(help: "Also EXPLAIN, PREPARE, SET and their like, and what ironforge itself asks.")
+  var all = false
+
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
   func validate() throws {
@@ -44,7 +50,8 @@ struct QuerySlow: IronforgeCommand {
 
   func run(in context: CommandContext) throws {
     let session = try context.openCancellableSession()
-    let report = try StatementReport.read(session, limit: limit, order: sort.order, includesNested: nested)
+    let report = try StatementReport.read(
+      session, limit: limit, order: sort.order, includesNested: nested, includesInspection: all)
     let rows = report.statements.map { SlowStatement(statistics: $0, report: report) }
     if plans {
       try printPlans(PlannedStatement.fitted(rows), session, context)
@@ -72,7 +79,7 @@ struct QuerySlow: IronforgeCommand {
   }
 
   private static func summary(of report: StatementReport) -> String {
-    let since = report.since.map { "since \($0)" } ?? "since nobody knows when"
+    let since = report.since.map { "since \($0.minute)" } ?? "since nobody knows when"
     let evicted = report.evictions.map { $0 > 0 ? "; the rarest were thrown away \($0) times" : "" } ?? ""
     let total = humanMilliseconds(report.totalMilliseconds)
     return "\(report.statementCount) statements took \(total) in all, counted \(since)\(evicted)"

@@ -16,6 +16,6 @@ struct SandboxDown: ConcurrentCommand {
   func runConcurrently(in context: CommandContext) async throws {
     let status = try await Sandbox(directory: ".").down()
     context.messages.info(status.stopped.isEmpty ? "nothing was running" : "stopped")
-    try context.output.render(SandboxView(status: status))
+    try context.output.render(SandboxView(status: status), isSuccess: true)
   }
 }

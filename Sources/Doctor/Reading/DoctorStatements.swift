@@ -15,7 +15,7 @@ public enum DoctorStatements {
   ]
 
   // The settings that a server of this version does not know come with missing_ok.
-  static let settings = Statement(
+  static let settings = Statement.inspecting(
     """
     select current_setting('max_connections')::bigint,
       current_setting('superuser_reserved_connections')::bigint
@@ -39,7 +39,7 @@ public enum DoctorStatements {
 
   // A database that was never reset says null since PostgreSQL 15; then it counts since all counters were lost for
   // the last time, which pg_stat_bgwriter knows.
-  static let counters = Statement(
+  static let counters = Statement.inspecting(
     """
     select blks_hit, blks_read, temp_files, temp_bytes,
       extract(epoch from clock_timestamp()
@@ -48,7 +48,7 @@ public enum DoctorStatements {
     where datname = current_database()
     """, columns: [.int8, .int8, .int8, .int8, .float8])
 
-  static let ages = Statement(
+  static let ages = Statement.inspecting(
     """
     select datname, age(datfrozenxid)::bigint, mxid_age(datminmxid)::bigint
     from pg_database
@@ -56,7 +56,7 @@ public enum DoctorStatements {
     """, columns: [.name, .int8, .int8])
 
   // pg_blocking_pids stops all of the lock manager for a moment: it is asked of waiting sessions only.
-  static let sessions = Statement(
+  static let sessions = Statement.inspecting(
     """
     select pid, coalesce(application_name, ''), coalesce(usename::text, ''),
       coalesce(state like 'idle in transaction%', false), coalesce(wait_event_type = 'Lock', false),
@@ -71,7 +71,7 @@ public enum DoctorStatements {
     limit 1000
     """, columns: [.int4, .text, .text, .bool, .bool, .float8, .float8, .float8, .int4Array])
 
-  static let preparedTransactions = Statement(
+  static let preparedTransactions = Statement.inspecting(
     """
     select gid, extract(epoch from clock_timestamp() - prepared)::double precision
     from pg_prepared_xacts
@@ -81,7 +81,7 @@ public enum DoctorStatements {
     """, columns: [.text, .float8])
 
   // A walsender that makes a base backup is no standby.
-  static let standbys = Statement(
+  static let standbys = Statement.inspecting(
     """
     select coalesce(nullif(application_name, ''), pid::text),
       pg_wal_lsn_diff(
@@ -93,7 +93,7 @@ public enum DoctorStatements {
     order by 1
     """, columns: [.text, .int8, .float8])
 
-  static let slots = Statement(
+  static let slots = Statement.inspecting(
     """
     select slot_name, active,
       greatest(0, coalesce(pg_wal_lsn_diff(
@@ -105,7 +105,7 @@ public enum DoctorStatements {
     """, columns: [.name, .bool, .int8, .text])
 
   // A primary that does nothing sends nothing: who has replayed all that came is not behind.
-  static let standbyLag = Statement(
+  static let standbyLag = Statement.inspecting(
     """
     select case
       when not pg_is_in_recovery() then null
@@ -114,14 +114,14 @@ public enum DoctorStatements {
     end::double precision
     """, columns: [.float8])
 
-  static let checkpointsBefore17 = Statement(
+  static let checkpointsBefore17 = Statement.inspecting(
     "select checkpoints_timed, checkpoints_req from pg_stat_bgwriter", columns: [.int8, .int8])
 
-  static let checkpointsSince17 = Statement(
+  static let checkpointsSince17 = Statement.inspecting(
     "select num_timed, num_requested from pg_stat_checkpointer", columns: [.int8, .int8])
 
   // Those who were here last are the likeliest to come again, and the index finds them.
-  static let activeUsers = Statement(
+  static let activeUsers = Statement.inspecting(
     """
     select id
     from public.users

@@ -175,7 +175,7 @@ struct DatabaseRules {
     let found = findings([.missing], [.review, .create])
     guard !found.isEmpty else { return Check.sequentialScans.good("none") }
     return Check.sequentialScans.fault(
-      "again and again: \(names(found))", .shell("ironforge query slow --sort io --plans"), count(found))
+      "again and again: \(names(found))", .shell("ironforge index advise --from-statements"), count(found))
   }
 
   private var staleStatistics: CheckupItem {

@@ -5,7 +5,7 @@ enum BloatStatements {
   static let all = [entries, columnStatistics, pgstattuple]
 
   /// Entries, and for btrees what they are made of. $1 are OIDs.
-  static let entries = Statement(
+  static let entries = Statement.inspecting(
     """
     select i.indexrelid,
       -- -1 is unknown; before version 14 so was 0 in an empty file.
@@ -28,7 +28,7 @@ enum BloatStatements {
     parameters: [.int8Array], columns: [.oid, .int8, .bool, .int2Array, .textArray, .bool])
 
   /// Of the columns of these indexes' tables that they name, and of their own expressions.
-  static let columnStatistics = Statement(
+  static let columnStatistics = Statement.inspecting(
     """
     with named as (
       select i.indrelid as relation, unnest(i.indkey::int2[]) as number from pg_index i
@@ -49,7 +49,7 @@ enum BloatStatements {
     parameters: [.int8Array], columns: [.oid, .int2, .float8, .float8, .float8])
 
   /// Where the extension is, and whether the role may use it (pg_stat_scan_tables may, and so pg_monitor).
-  static let pgstattuple = Statement(
+  static let pgstattuple = Statement.inspecting(
     """
     select quote_ident(n.nspname), has_function_privilege(p.oid, 'execute') and has_schema_privilege(n.oid, 'usage')
     from pg_extension e
@@ -66,6 +66,6 @@ enum BloatStatements {
       select s.index_size, s.leaf_pages, s.internal_pages, s.avg_leaf_density::float8
       from \(schema).pgstatindex($1::int8::oid::regclass) s
       """
-    return Statement(sql, parameters: [.int8], columns: [.int8, .int8, .int8, .float8])
+    return Statement.inspecting(sql, parameters: [.int8], columns: [.int8, .int8, .int8, .float8])
   }
 }

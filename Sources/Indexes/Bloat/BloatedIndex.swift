@@ -5,6 +5,12 @@ internal import Primitives
 public struct BloatedIndex: Sendable {
   public let oid: UInt32
   public let name: RelationName
+  /// OID of its table.
+  public let table: UInt32
+  /// The role that owns it.
+  public let owner: String
+  /// Whether the role that asked has the owner's rights.
+  public let isOwned: Bool
   public let sizeBytes: Int64
   /// By the audit's own figures; all of a leftover.
   public let wastedBytes: Int64
@@ -41,8 +47,10 @@ public struct BloatedIndex: Sendable {
       guard let name = finding.index, let index = indexes[RelationKey(finding.table.schema, name)] else {
         return nil
       }
+      let table = catalog.tables[index.table]
       return BloatedIndex(
-        oid: index.oid, name: index.name, sizeBytes: index.sizeBytes,
+        oid: index.oid, name: index.name, table: index.table, owner: table?.owner ?? "",
+        isOwned: table?.isOwned ?? true, sizeBytes: index.sizeBytes,
         wastedBytes: finding.evidence["wasted_bytes"].integer.map { Int64($0) } ?? index.sizeBytes,
         reason: finding.reasons.map(\.sentence).joined(separator: "; "), isLeftover: finding.kind == .invalid)
     }

@@ -115,6 +115,8 @@ public struct CatalogReader {
       table.sizeBytes = try row.decode(7)
       table.columns = columns.removeValue(forKey: oid) ?? [:]
       table.lacksStatistics = unknown.contains(oid)
+      table.owner = try row.decode(10)
+      table.isOwned = try row.decode(11)
       let counts: [Int64] = try row.decode(8)
       guard counts.count == 8 else { throw PostgresError.decoding("\(counts.count) counters of a table") }
       table.counters = TableCounters(

@@ -24,7 +24,7 @@ public enum IndexStatements {
 
   /// With it the server qualifies every name that it prints: definitions read the same for every role, and can be run
   /// by any.
-  public static let emptySearchPath = Statement(
+  public static let emptySearchPath = Statement.inspecting(
     "select set_config('search_path', '', true)", columns: [.text])
 
   /// Relations that somebody holds, or waits for, in ACCESS EXCLUSIVE mode. Printing an expression or asking for a size
@@ -45,7 +45,7 @@ public enum IndexStatements {
         where d.classid = 'pg_class'::regclass and d.objid = t.oid and d.deptype = 'e')
     """
 
-  static let facts = Statement(
+  static let facts = Statement.inspecting(
     """
     select d.datname::text, current_setting('server_version'), clock_timestamp(),
       -- NULL after a crash: then all counters began anew, with those of the background writer.
@@ -60,7 +60,7 @@ public enum IndexStatements {
     """,
     columns: [.text, .text, .timestamptz, .timestamptz, .bool, .bool, .bool, .bool, .int8, .int4])
 
-  public static let lockedTables = Statement(
+  public static let lockedTables = Statement.inspecting(
     """
     select n.nspname || '.' || c.relname
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -78,7 +78,7 @@ public enum IndexStatements {
         select from pg_index i where i.indrelid = c.oid and i.indexrelid in \(locked)))
     """
 
-  static let tables = Statement(
+  static let tables = Statement.inspecting(
     """
     with \(openTables)
     select c.oid, n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
@@ -93,15 +93,18 @@ public enum IndexStatements {
         pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid),
         pg_stat_get_tuples_hot_updated(c.oid), pg_stat_get_mod_since_analyze(c.oid),
         pg_stat_get_live_tuples(c.oid)],
-      greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid))
+      greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid)),
+      pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'usage')
     from open_tables o
     join pg_class c on c.oid = o.oid
     join pg_namespace n on n.oid = c.relnamespace
     """,
-    columns: [.oid, .text, .text, .text, .bool, .int8, .int8, .int8, .int8Array, .timestamptz])
+    columns: [
+      .oid, .text, .text, .text, .bool, .int8, .int8, .int8, .int8Array, .timestamptz, .text, .bool,
+    ])
 
   /// Columns that an index or a foreign key names: a wide table's others would only cost memory.
-  static let columns = Statement(
+  static let columns = Statement.inspecting(
     """
     with \(openTables), named as (
       select i.indrelid as relation, unnest(i.indkey::int2[]) as number from pg_index i
@@ -117,7 +120,7 @@ public enum IndexStatements {
     """, columns: [.oid, .int2, .text, .text, .bool, .int8])
 
   /// Columns with few values, as far as the role may see statistics of columns.
-  static let fewValues = Statement(
+  static let fewValues = Statement.inspecting(
     """
     with \(openTables)
     select c.oid, a.attnum, s.n_distinct::float8
@@ -131,7 +134,7 @@ public enum IndexStatements {
 
   /// Tables that have rows and no statistics of any column: ANALYZE never ran, or a pg_upgrade before version 18 left them
   /// behind. Only of tables whose columns the role may all see.
-  static let withoutStatistics = Statement(
+  static let withoutStatistics = Statement.inspecting(
     """
     with \(openTables)
     select c.oid
@@ -148,7 +151,7 @@ public enum IndexStatements {
         select s.schemaname, s.tablename from pg_stats s where not s.inherited)
     """, columns: [.oid])
 
-  static let indexes = Statement(
+  static let indexes = Statement.inspecting(
     """
     with \(openTables)
     select i.indexrelid, i.indrelid, n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
@@ -187,7 +190,7 @@ public enum IndexStatements {
 
   /// What is not the default about the columns of indexes: operator classes' parameters, statistics targets. The latter
   /// default to -1, from version 17 on to NULL.
-  static let indexColumns = Statement(
+  static let indexColumns = Statement.inspecting(
     """
     select a.attrelid, a.attnum, a.attoptions::text, coalesce(a.attstattarget::int4, -1)
     from pg_index i
@@ -196,7 +199,7 @@ public enum IndexStatements {
     """, columns: [.oid, .int2, .text, .int4])
 
   /// Of locked tables too, which takes no lock: one that is locked here and open in the next statement would look unused.
-  static let usage = Statement(
+  static let usage = Statement.inspecting(
     """
     select i.indexrelid, pg_stat_get_numscans(i.indexrelid), pg_stat_get_tuples_returned(i.indexrelid),
       pg_stat_get_tuples_fetched(i.indexrelid)
@@ -205,14 +208,14 @@ public enum IndexStatements {
     """, columns: [.oid, .int8, .int8, .int8])
 
   /// For servers with track_commit_timestamp only; on others it fails.
-  static let commitTimes = Statement(
+  static let commitTimes = Statement.inspecting(
     """
     with \(openTables)
     select i.indexrelid, pg_xact_commit_timestamp(i.xmin)
     from open_tables o join pg_index i on i.indrelid = o.oid
     """, columns: [.oid, .timestamptz])
 
-  static let lastScans = Statement(
+  static let lastScans = Statement.inspecting(
     """
     with \(openTables)
     select i.indexrelid, pg_stat_get_lastscan(i.indexrelid)
@@ -220,17 +223,17 @@ public enum IndexStatements {
     where pg_stat_get_lastscan(i.indexrelid) is not null
     """, columns: [.oid, .timestamptz])
 
-  static let newPageUpdates = Statement(
+  static let newPageUpdates = Statement.inspecting(
     """
     with \(openTables)
     select oid, pg_stat_get_tuples_newpage_updated(oid) from open_tables
     """, columns: [.oid, .int8])
 
-  static let nullsNotDistinct = Statement(
+  static let nullsNotDistinct = Statement.inspecting(
     "select indexrelid from pg_index where indnullsnotdistinct", columns: [.oid])
 
   /// Of a partitioned table the root only; its partitions repeat it.
-  static let foreignKeys = Statement(
+  static let foreignKeys = Statement.inspecting(
     """
     with \(openTables)
     select f.conname::text, f.conrelid, f.conkey, f.confrelid, f.confkey, n.nspname::text, p.relname::text,
@@ -245,7 +248,7 @@ public enum IndexStatements {
   /// Invalid ones that nobody is at work on. CREATE INDEX and REINDEX report it, without names to a role that lacks
   /// pg_read_all_stats; DROP INDEX CONCURRENTLY only shows in the lock that it holds on the index. Sent before the
   /// snapshot is taken: what is on this list and invalid in a later snapshot has not just been waiting for its end.
-  static let abandoned = Statement(
+  static let abandoned = Statement.inspecting(
     """
     select i.indexrelid from pg_index i
     where not i.indisvalid

@@ -16,6 +16,10 @@ public struct Table: Sendable {
   /// Those that an index or a foreign key names, by number.
   public var columns: [Int16: Column] = [:]
   public var counters = TableCounters()
+  /// The role that owns the table and its indexes.
+  public var owner = ""
+  /// Whether the role that reads the catalog has the owner's rights: it is the owner, a member, or a superuser.
+  public var isOwned = true
   /// Whether `pg_stats` may be seen and has nothing on any column.
   public var lacksStatistics = false
 }

@@ -11,7 +11,7 @@ public struct Baseline: Sendable {
 
     /// What is said of a finding that was accepted once.
     public var expiry: Reason {
-      Reason("baseline_expired", "the baseline accepted it until \(until): \(reason)")
+      Reason("baseline_expired", "the baseline accepted it until \(until.minute): \(reason)")
     }
   }
 

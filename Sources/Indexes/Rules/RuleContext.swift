@@ -50,6 +50,7 @@ struct RuleContext {
     if let history = catalog.history(ofTree: index) {
       evidence += [
         ("first_seen", .time(history.firstSeen)), ("last_used", .time(history.lastUsed)),
+        ("relieved_at", .time(history.relievedAt)),
         (
           "servers",
           .array(

@@ -19,7 +19,7 @@ struct SelectivityRule {
     let share = usage.scans > 0 ? Double(usage.tuplesRead) / Double(usage.scans) / Double(rows) : nil
     let protections = catalog.protections(of: index)
     var reasons = [
-      Reason("few_values", "\(column.name) has about \(Int64(values)) values in \(rows) rows")
+      Reason("few_values", "\(column.name) has about \(counted(Int64(values), "value")) in \(rows) rows")
     ]
     var verdict = Finding.Verdict.review
     if let share, share <= context.thresholds.rareShare {

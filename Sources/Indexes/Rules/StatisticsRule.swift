@@ -35,7 +35,8 @@ public struct StatisticsRule {
     let limit = Double(thresholds.changesBorne) + thresholds.changedShare * Double(table.rows ?? 0)
     if Double(counters.modifiedSinceAnalyze) > limit, !isSmall(table) {
       let since =
-        counters.lastAnalyze.map { "since \($0)" } ?? "and it was never analysed since they are counted"
+        counters.lastAnalyze.map { "since \($0.minute)" }
+        ?? "and it was never analysed since they are counted"
       return Reason("rows_changed", "\(counters.modifiedSinceAnalyze) rows have changed \(since)")
     }
     if isUnseen, table.lacksStatistics {

@@ -136,11 +136,11 @@ struct UnusedRule {
     } else if let idleSince = idleSince(index) {
       verdict = .review
       reasons.append(
-        Reason("read_long_ago", "it was last read before \(idleSince); a yearly report may need it"))
+        Reason("read_long_ago", "it was last read before \(idleSince.minute); a yearly report may need it"))
     } else {
       verdict = .review
       reasons.append(
-        Reason("hardly_read", "\(scans) scans, but \(writes(index)) writes had to follow it"))
+        Reason("hardly_read", "\(counted(scans, "scan")), but \(writes(index)) writes had to follow it"))
     }
     let doubts = [
       doubtOfTable(index), doubtOfAge(index), doubtOfHistory(index), doubtOfRelief(index),
@@ -154,7 +154,9 @@ struct UnusedRule {
 
   /// For a threshold that somebody has raised.
   private func rarelyRead(_ scans: Int64) -> Reason {
-    Reason("rarely_read", "\(scans) scans, where up to \(context.thresholds.scansUnused) count as none")
+    Reason(
+      "rarely_read",
+      "\(counted(scans, "scan")), where up to \(context.thresholds.scansUnused) count as none")
   }
 
   /// That nobody has read it, since when, where, and what may have been missed.
@@ -163,9 +165,9 @@ struct UnusedRule {
       return [Reason("never_read", "no query has read it since the statistics began")]
     }
     let place = count == 1 ? "on the one server there is" : "on any of \(count) servers"
-    let read = Reason("never_read", "no query has read it \(place) since \(coverage.since)")
+    let read = Reason("never_read", "no query has read it \(place) since \(coverage.since.minute)")
     guard coverage.lost > .zero else { return [read] }
-    let causes = coverage.gaps.map { "\($0.server) (\($0.gap.cause.rawValue)) before \($0.gap.to)" }
+    let causes = coverage.gaps.map { "\($0.server) (\($0.gap.cause.rawValue)) before \($0.gap.to.minute)" }
     let more = causes.count > 3 ? ", and \(causes.count - 3) more" : ""
     return [
       read,
@@ -197,7 +199,8 @@ struct UnusedRule {
     else { return nil }
     return Reason(
       "index_relieved",
-      "until \(relievedAt) there was another index of its table, which may have been read in its stead")
+      "until \(relievedAt.minute) there was another index of its table, which may have been read in its stead"
+    )
   }
 
   /// Whether the index has been there for as long as counters must be watched.
@@ -213,8 +216,8 @@ struct UnusedRule {
     return Reason(
       "index_young",
       since == firstSeen
-        ? "it was first seen at \(since): too short a time to tell"
-        : "it was made at \(since): too short a time to tell")
+        ? "it was first seen at \(since.minute): too short a time to tell"
+        : "it was made at \(since.minute): too short a time to tell")
   }
 
   /// Whether too much of what it was good for was lost when it was rebuilt.

@@ -28,14 +28,22 @@ public struct ClusterUsage: Sendable {
     coverage = isKnown ? UsageCoverage(now.servers.values, until: change.at) : nil
     var histories: [Int64: IndexHistory] = [:]
     for (id, index) in now.indexes {
+      // What was counted before anybody remembered it may have been read at any time: now is no answer.
+      let lastScan = cluster.heard.compactMap { $0.usage[index.identity.oid]?.lastScan }.max()
       histories[id] = IndexHistory(
-        firstSeen: before.indexes[id]?.firstSeen, lastUsed: index.usedAt, lost: .seconds(index.lostSeconds),
+        firstSeen: before.indexes[id]?.firstSeen,
+        lastUsed: before.indexes[id] == nil ? lastScan : index.usedAt, lost: .seconds(index.lostSeconds),
         relievedAt: index.relievedAt)
     }
     for (key, counter) in now.counters.sorted(by: { $0.key.server < $1.key.server }) {
       let name = now.servers[key.server]?.name ?? ""
+      // A server that is new, or an index: see above.
+      let isRemembered = before.servers[key.server] != nil && before.indexes[key.index] != nil
+      let observed = zip(cluster.heard, change.heard).first { $1.server == key.server }?.0
+      let lastScan = now.indexes[key.index].flatMap { observed?.usage[$0.identity.oid]?.lastScan }
       histories[key.index]?.servers.append(
-        ServerUsage(name: name, scans: counter.scansKnown, lastUsed: counter.usedAt))
+        ServerUsage(
+          name: name, scans: counter.scansKnown, lastUsed: isRemembered ? counter.usedAt : lastScan))
     }
     var byOID: [UInt32: IndexHistory] = [:]
     var densities: [UInt32: Density] = [:]

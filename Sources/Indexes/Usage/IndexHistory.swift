@@ -4,7 +4,8 @@ public import Primitives
 public struct IndexHistory: Sendable, Equatable {
   /// The first snapshot that saw it; nil where none has yet.
   public var firstSeen: Timestamp?
-  /// The latest moment at which a server may have read it; nil where none is known to have.
+  /// The latest moment at which a server may have read it; nil where none is known to have, and where nobody knows when: scans that
+  /// were counted before the first snapshot saw them, on servers before PostgreSQL 16.
   public var lastUsed: Timestamp?
   /// How long its own counters were lost where the servers' were not.
   public var lost = Duration.zero
@@ -25,7 +26,7 @@ public struct IndexHistory: Sendable, Equatable {
     for usage in b.servers {
       if let place = sum.servers.firstIndex(where: { $0.name == usage.name }) {
         sum.servers[place].scans = sum.servers[place].scans.addingClamped(usage.scans)
-        sum.servers[place].lastUsed = max(sum.servers[place].lastUsed, usage.lastUsed)
+        sum.servers[place].lastUsed = [sum.servers[place].lastUsed, usage.lastUsed].compactMap { $0 }.max()
       } else {
         sum.servers.append(usage)
       }
@@ -38,8 +39,8 @@ public struct IndexHistory: Sendable, Equatable {
 public struct ServerUsage: Sendable, Equatable {
   public let name: String
   public var scans: Int64
-  /// Not before its last scan.
-  public var lastUsed: Timestamp
+  /// Not before its last scan; nil where nobody knows when that was.
+  public var lastUsed: Timestamp?
 }
 
 /// Scans of an index in one day, on all servers.

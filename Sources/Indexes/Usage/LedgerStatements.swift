@@ -11,7 +11,7 @@ enum LedgerStatements {
   static let tableCount: Int64 = 5
 
   /// How many of the tables there are, and how many may be read.
-  static let presence = Statement(
+  static let presence = Statement.inspecting(
     """
     select count(*),
       count(*) filter (where has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'))
@@ -25,7 +25,7 @@ enum LedgerStatements {
 
   // MARK: Reading
 
-  static let servers = Statement(
+  static let servers = Statement.inspecting(
     """
     select id, name, is_standby, system_identifier, timeline, started_at, shared_reset_at, database_reset_at,
       covered_from, heard_at, left_at, database_oid
@@ -36,11 +36,11 @@ enum LedgerStatements {
       .timestamptz, .timestamptz, .int8,
     ])
 
-  static let gaps = Statement(
+  static let gaps = Statement.inspecting(
     "select server_id, from_at, to_at, cause from ironforge.index_gaps order by server_id, from_at, to_at",
     columns: [.int4, .timestamptz, .timestamptz, .text])
 
-  static let history = Statement(
+  static let history = Statement.inspecting(
     """
     select id, oid, schema_name, table_name, index_name, definition, relfilenode, size_bytes, tuples,
       first_seen_at, used_at, rebuilt_at, lost_seconds, best_bytes, best_tuples, relieved_at, covered_by
@@ -51,13 +51,13 @@ enum LedgerStatements {
       .timestamptz, .int8, .int8, .int8, .timestamptz, .int8Array,
     ])
 
-  static let counters = Statement(
+  static let counters = Statement.inspecting(
     """
     select index_id, server_id, scans, tuples_read, tuples_fetched, scans_known, used_at
     from ironforge.index_counters
     """, columns: [.int8, .int4, .int8, .int8, .int8, .int8, .timestamptz])
 
-  static let days = Statement(
+  static let days = Statement.inspecting(
     """
     select h.oid, d.day - date '1970-01-01', sum(d.scans)::int8
     from ironforge.index_usage_days d

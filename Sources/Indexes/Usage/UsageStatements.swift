@@ -4,7 +4,7 @@ internal import Postgres
 enum UsageStatements {
   static let all = [server, counters, standbys, receiver, storage]
 
-  static let server = Statement(
+  static let server = Statement.inspecting(
     """
     select s.system_identifier, d.datid, d.datname::text,
       -- The last checkpoint of a primary may be older than its promotion.
@@ -21,7 +21,7 @@ enum UsageStatements {
 
   /// Of whatever has been read; takes no lock, and waits for none. System catalogs have the low numbers
   /// (FirstNormalObjectId in src/include/access/transam.h).
-  static let counters = Statement(
+  static let counters = Statement.inspecting(
     """
     select i.indexrelid, pg_stat_get_numscans(i.indexrelid), pg_stat_get_tuples_returned(i.indexrelid),
       pg_stat_get_tuples_fetched(i.indexrelid)
@@ -31,7 +31,7 @@ enum UsageStatements {
 
   /// A subscriber's indexes are not ours, a base backup has none, and what receives files only (pg_receivewal) says that
   /// it writes, but replays nothing.
-  static let standbys = Statement(
+  static let standbys = Statement.inspecting(
     """
     select coalesce(nullif(r.application_name, ''), r.client_addr::text, 'a standby without a name'), s.slot_name::text
     from pg_stat_replication r
@@ -42,12 +42,12 @@ enum UsageStatements {
     """, columns: [.text, .text])
 
   /// Passwords in it are asterisks.
-  static let receiver = Statement(
+  static let receiver = Statement.inspecting(
     "select nullif(w.slot_name, ''), w.conninfo from pg_stat_wal_receiver w where w.conninfo is not null",
     columns: [.text, .text])
 
   /// How dense indexes are: entries as VACUUM, ANALYZE or the last build counted them.
-  static let storage = Statement(
+  static let storage = Statement.inspecting(
     """
     select c.oid, c.relfilenode::int8, case when c.reltuples > 0 then c.reltuples::int8 end
     from pg_class c

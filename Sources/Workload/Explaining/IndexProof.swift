@@ -123,7 +123,7 @@ public struct IndexProof {
     }
   }
 
-  static let extensionSchema = Statement(
+  static let extensionSchema = Statement.inspecting(
     """
     select n.nspname::text
     from pg_extension e

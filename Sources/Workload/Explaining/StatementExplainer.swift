@@ -132,7 +132,7 @@ public struct StatementExplainer {
     return PlanContext(staleTables: stale, serverVersion: session.serverVersion)
   }
 
-  static let staleTables = Statement(
+  static let staleTables = Statement.inspecting(
     """
     select t.schema, t.name, s.n_mod_since_analyze, c.reltuples::float8
     from unnest($1::text[], $2::text[]) as t (schema, name)

@@ -30,10 +30,6 @@ public struct StatementRefusal: Failure, Equatable {
       "give one --parameter VALUE for each of $1, $2, …, in their order")
   }
 
-  private static func counted(_ count: Int, _ noun: String) -> String {
-    "\(count) \(noun)\(count == 1 ? "" : "s")"
-  }
-
   /// What EXPLAIN takes (`ExplainableStmt` in PostgreSQL's grammar).
   private static let planned: Set<String> = [
     "SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "DeclareCursorStmt",
