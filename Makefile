@@ -10,7 +10,7 @@ SWIFT ?= swift
 STATIC_LIBRARIES := .build/static-libraries
 # As Sources/CBuild packs it: 7 digits, a bit for "known", a bit for "changed since".
 COMMIT := $(shell scripts/commit.sh)
-RELEASE := -c release --static-swift-stdlib --product ironforge -Xswiftc -use-ld=lld \
+RELEASE := -c release --static-swift-stdlib -Xswiftc -use-ld=lld \
 	-Xlinker -L$(CURDIR)/$(STATIC_LIBRARIES) -Xlinker -no-pie -Xlinker --gc-sections -Xlinker -s \
 	-Xlinker --defsym=ironforge_commit=$(COMMIT)
 
@@ -24,8 +24,9 @@ release: deps
 	@mkdir -p $(STATIC_LIBRARIES)
 	@archive=$$(clang -print-file-name=libstdc++.a); \
 	if [ -f "$$archive" ]; then ln -sf "$$archive" $(STATIC_LIBRARIES)/libstdc++.a; fi
-	$(SWIFT) build $(RELEASE)
-	@ls -l .build/release/ironforge
+	$(SWIFT) build $(RELEASE) --product ironforge
+	$(SWIFT) build $(RELEASE) --product ironforge-serve
+	@ls -l .build/release/ironforge .build/release/ironforge-serve
 
 # A few tests at a time: all at once, servers and commands would share two cores by the hundred and miss bounds that
 # are generous for one.

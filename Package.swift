@@ -30,14 +30,21 @@ func tests(
 // Each package here saves more code than it costs to build:
 // - swift-argument-parser: options, help, completions and manual pages.
 // - hdrhistogram-swift: latency percentiles without keeping every sample.
+// - swift-nio, swift-nio-http2, swift-nio-ssl: HTTP/1.1 and HTTP/2 with TLS, for `ironforge-serve` alone; `ironforge` links
+//   none of them. Hummingbird stands on the same, and would bring 18 packages more, one of which (swift-configuration) has
+//   a target named as one of ours.
 let package = Package(
   name: "ironforge",
   products: [
-    .executable(name: "ironforge", targets: ["ironforge"])
+    .executable(name: "ironforge", targets: ["ironforge"]),
+    .executable(name: "ironforge-serve", targets: ["ironforge-serve"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
   ],
   targets: [
     .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
@@ -91,6 +98,20 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
+    .systemLibrary(name: "CDeflate", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    layer(
+      "Serve",
+      [
+        "Cache", "CDeflate", "Commands", "Configuration", "ConnectionPool", "Ledger", "Postgres",
+        "Primitives", "Redis", "Wallet", "WalletCache",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+      ]),
+    .executableTarget(name: "ironforge-serve", dependencies: ["Serve"], swiftSettings: strict),
     .target(
       name: "TestSupport",
       dependencies: ["Sandbox", "Postgres", "Redis", "Migrations", "Primitives", "Wallet"],
@@ -137,6 +158,12 @@ let package = Package(
         "Sandbox",
         "WalletCache",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    tests(
+      "ServeTests",
+      [
+        "Serve", "ironforge", "ironforge-serve", "Primitives",
+        .product(name: "NIOHTTP1", package: "swift-nio"),
       ]),
     tests("FaultTests", ["Cache", "ironforge", "Postgres", "Primitives", "Redis", "WalletCache"]),
     tests("ArchitectureTests"),

@@ -2,14 +2,14 @@
 # The performance table of SPEC section 7 as far as it can be measured now: each figure beside its peer, on a
 # durable sandbox of its own, as medians of RUNS rounds in which the two take turns.
 #
-#   RUNS=5 ROWS=200000 scripts/bench.sh [P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 PARTS]
+#   RUNS=5 ROWS=200000 scripts/bench.sh [P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 HTTP PARTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 ironforge=$root/.build/release/ironforge
 bin=$(dirname "$(ls -1d /usr/lib/postgresql/*/bin/psql | sort -V | tail -n 1)")
 runs=${RUNS:-5}
-wanted=" ${*:-P1 P2 P3 P4 P5 P6 P7 P8 P9 P10} "
+wanted=" ${*:-P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 HTTP} "
 
 # Outside the repository: a file system of its own would not tell more, and nothing is left behind.
 work=$(mktemp -d /tmp/ironforge-bench.XXXXXX)
@@ -115,6 +115,9 @@ if [[ $wanted == *" P10 "* ]]; then measure_audit; fi
 
 # TPC-H, in a sandbox of its own: only when asked for, because its data takes a download.
 if [[ $wanted == *" P11 "* ]]; then RUNS=$runs "$root/Benchmarks/advise.sh" "$ironforge"; fi
+# shellcheck source=Benchmarks/http.sh
+source "$root/Benchmarks/http.sh"
+if [[ $wanted == *" HTTP "* ]]; then measure_http; fi
 
 # Where the server's time goes, of one transfer at a time and of a row of a batch: not a target, so only when asked for.
 if [[ $wanted == *" PARTS "* ]]; then

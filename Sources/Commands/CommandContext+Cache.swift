@@ -1,14 +1,14 @@
-import Cache
+package import Cache
 import Configuration
 import Primitives
-import Redis
+package import Redis
 import WalletCache
 
 extension CommandContext {
   /// L2 with the configured lives.
   ///
   /// - Throws: `ConfigurationFailure`.
-  func fencedStore() throws -> FencedStore {
+  package func fencedStore() throws -> FencedStore {
     let cache = try configuration().values.cache
     var settings = StoreSettings()
     settings.timeToLive = .seconds(cache.l2TTLSeconds)
@@ -19,7 +19,7 @@ extension CommandContext {
   /// Connections to the configured Redis, each with a thread of its own; they connect when they are first used.
   ///
   /// - Throws: `ConfigurationFailure`, `RedisError`.
-  func redisConnections(_ count: Int) throws -> [Connection] {
+  package func redisConnections(_ count: Int) throws -> [Connection] {
     let configuration = try configuration()
     let redis = configuration.values.redis
     let endpoint = try Endpoint(url: try configuration.redis().value)
@@ -33,7 +33,7 @@ extension CommandContext {
   /// The cache in this process, and what keeps it true until it is stopped; for commands that run for long.
   ///
   /// - Throws: `ConfigurationFailure`; `redis_url`.
-  func followedL1() throws -> (l1: L1Cache, tracker: KeyTracker) {
+  package func followedL1() throws -> (l1: L1Cache, tracker: KeyTracker) {
     let configuration = try configuration()
     let (cache, redis) = (configuration.values.cache, configuration.values.redis)
     let l1 = L1Cache(

@@ -1,7 +1,7 @@
-import Configuration
+package import Configuration
 import ConnectionPool
 import Ledger
-import Postgres
+package import Postgres
 import Primitives
 import Synchronization
 
@@ -58,7 +58,7 @@ extension CommandContext {
   /// A pool by the keys of `[database]`, for a command that wants `connections` at the same time.
   ///
   /// - Throws: a usage failure when that is more than `database.max_connections` allows.
-  func pool(connections: Int) throws -> PostgresPool {
+  package func pool(connections: Int) throws -> PostgresPool {
     let configuration = try configuration()
     let database = configuration.values.database
     guard connections <= database.maxConnections else {
@@ -98,7 +98,7 @@ extension CommandContext {
 }
 
 extension SessionOptions {
-  init(_ database: Configuration.Database) {
+  package init(_ database: Configuration.Database) {
     self.init(
       connectTimeout: .seconds(database.connectTimeoutSeconds),
       statementTimeout: .seconds(database.statementTimeoutSeconds),

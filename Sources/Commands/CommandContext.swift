@@ -1,4 +1,4 @@
-import Configuration
+package import Configuration
 import Glibc
 import Sandbox
 import Synchronization
@@ -7,13 +7,13 @@ import Synchronization
 ///
 /// Made once a run. Further resources are added by extensions, each in a file of its own; nothing is opened, read or
 /// looked up before a command asks for it.
-final class CommandContext: Sendable {
+package final class CommandContext: Sendable {
   /// The options that every command takes.
   let options: GlobalOptions
   /// Where the command prints.
   let output: Output
   /// SIGINT and SIGTERM.
-  let signals = Signals.shared
+  package let signals = Signals.shared
 
   private let loaded = Mutex<LoadedConfiguration?>(nil)
   /// What a signal cancels, for as long as the command runs.
@@ -36,12 +36,12 @@ final class CommandContext: Sendable {
   }
 
   /// Notes and warnings.
-  var messages: Messages { output.messages }
+  package var messages: Messages { output.messages }
 
   /// The configuration, read when it is first asked for.
   ///
   /// - Throws: ``ConfigurationFailure``, also when any value is wrong.
-  func configuration() throws(ConfigurationFailure) -> LoadedConfiguration {
+  package func configuration() throws(ConfigurationFailure) -> LoadedConfiguration {
     try loadConfiguration().validated()
   }
 

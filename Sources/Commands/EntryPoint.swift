@@ -15,14 +15,19 @@ extension IronforgeCommand {
 
 /// Runs the command that `arguments` (without the name of the program) ask for, and returns its exit code.
 public func runIronforge(_ arguments: [String]) -> Int32 {
+  runIronforge(arguments, from: RootCommand.self)
+}
+
+/// The same for a program with the root command `root`.
+func runIronforge(_ arguments: [String], from root: any ParsableCommand.Type) -> Int32 {
   // Writes to a reader that has gone shall fail, not kill: what was being done must end in order.
   signal(SIGPIPE, SIG_IGN)
   if arguments == ["--version"] { return printPlain(Version.text) }
   var command: any ParsableCommand
   do {
-    command = try RootCommand.parseAsRoot(arguments)
+    command = try root.parseAsRoot(arguments)
   } catch {
-    return reportUsage(error, arguments)
+    return reportUsage(error, arguments, root)
   }
   guard let forged = command as? any IronforgeCommand else {
     // Only help, versions and completion scripts come here; they are thrown by `run`.
@@ -30,7 +35,7 @@ public func runIronforge(_ arguments: [String]) -> Int32 {
       try command.run()
       return 0
     } catch {
-      return reportUsage(error, arguments)
+      return reportUsage(error, arguments, root)
     }
   }
   return run(forged)
@@ -85,18 +90,21 @@ private func report(_ error: any Error, _ context: CommandContext) -> Int32 {
 }
 
 /// Help and versions go to stdout with exit code 0, a wrong command line to stderr with 64.
-private func reportUsage(_ error: any Error, _ arguments: [String]) -> Int32 {
-  guard RootCommand.exitCode(for: error) != .success else {
-    return printPlain(RootCommand.fullMessage(for: error))
+private func reportUsage(
+  _ error: any Error, _ arguments: [String], _ root: any ParsableCommand.Type
+) -> Int32 {
+  guard root.exitCode(for: error) != .success else {
+    return printPlain(root.fullMessage(for: error))
   }
   let asJSON = wantsJSON(arguments)
   let messages = Messages(asJSON: asJSON, isQuiet: false, isColored: false)
-  let path = commandPath(arguments)
-  let help = (["ironforge"] + path.names + ["--help"]).joined(separator: " ")
-  var report = ErrorReport(usage: RootCommand.message(for: error), hint: "see `\(help)`")
+  let path = commandPath(arguments, from: root)
+  let help = ([root._commandName] + path.names + ["--help"]).joined(separator: " ")
+  var report = ErrorReport(usage: root.message(for: error), hint: "see `\(help)`")
   if let word = path.unknown {
     report.message = "unknown command '\(word)'"
-    report.hint = "known are \(commandNames(under: path.names).joined(separator: ", ")); see `\(help)`"
+    report.hint =
+      "known are \(commandNames(under: path.names, from: root).joined(separator: ", ")); see `\(help)`"
     if let suggestion = path.suggestion { report.hint = "did you mean `\(suggestion)`? see `\(help)`" }
   }
   messages.error(report)

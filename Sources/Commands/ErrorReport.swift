@@ -3,16 +3,16 @@ import Configuration
 import Primitives
 
 /// An error as the user sees it, whatever its type.
-struct ErrorReport: Sendable, Equatable {
-  var code: String
-  var message: String
-  var hint: String?
+package struct ErrorReport: Sendable, Equatable {
+  package var code: String
+  package var message: String
+  package var hint: String?
   var isRetryable = false
   var exitCode: Int32
   /// Further members of the JSON object.
   var details: [String: JSON] = [:]
 
-  init(_ error: any Error) {
+  package init(_ error: any Error) {
     guard let failure = error as? any Failure else {
       code = "unexpected"
       message = "\(error)"

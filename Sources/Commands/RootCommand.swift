@@ -17,7 +17,8 @@ struct RootCommand: ParsableCommand {
       TransferCommand.self, WalletCommand.self, UserCommand.self, CurrencyCommand.self, LedgerCommand.self,
       MigrateCommand.self, FixturesCommand.self, JobCommand.self, IndexCommand.self, QueryCommand.self,
       DatabaseCommand.self, DoctorCommand.self,
-      CacheCommand.self, SandboxCommand.self, BenchCommand.self, ConfigCommand.self,
+      CacheCommand.self, SandboxCommand.self, BenchCommand.self, ServeCommand.self,
+      ConfigCommand.self,
     ]
   )
 }

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Until the first ``onStop(_:)`` the signals keep their default action, so that a command without anything to save
 /// ends as any other program does.
-final class Signals: Sendable {
+package final class Signals: Sendable {
   /// The signals of this process.
   static let shared = Signals()
 
@@ -28,7 +28,7 @@ final class Signals: Sendable {
 
   /// Runs `cancel` on a thread of its own when the first signal comes, at once if it has come already. `cancel` makes
   /// waits end: `PQcancel`, or the cancellation of a task. Keep the result to take it back.
-  func onStop(_ cancel: @escaping @Sendable () -> Void) throws -> Registration {
+  package func onStop(_ cancel: @escaping @Sendable () -> Void) throws -> Registration {
     let token = try state.withLock { state in
       if !state.isInstalled {
         try install()
@@ -56,7 +56,7 @@ final class Signals: Sendable {
   }
 
   /// Keeps a cancellation registered as long as it is referenced.
-  final class Registration: Sendable {
+  package final class Registration: Sendable {
     private let signals: Signals
     private let token: Int
 

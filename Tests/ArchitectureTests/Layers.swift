@@ -58,6 +58,12 @@ struct Layers {
       "WalletCache", "Workload",
     ],
     "ironforge": ["Commands"],
+    // The only importers of SwiftNIO: no other command pays for a web server.
+    "Serve": [
+      "Cache", "CDeflate", "Commands", "Configuration", "ConnectionPool", "Ledger", "NIOCore", "NIOHTTP1",
+      "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS", "Postgres", "Primitives", "Redis", "Wallet", "WalletCache",
+    ],
+    "ironforge-serve": ["Serve"],
   ])
 
   /// What files of the target may import, or nil for a target that the table does not know.

@@ -90,31 +90,46 @@ public final class TieredCache: Sendable {
   ///
   /// - Throws: what `load` throws; `LoadFailure`; `CancellationError`. Never an error of Redis.
   public func value(of key: CacheKey, load: @escaping Load) async throws -> CachedValue {
+    try await answer(for: key, load: load).value
+  }
+
+  /// The value of a key, and the tier that it came from.
+  ///
+  /// - Throws: as ``value(of:load:)``.
+  public func answer(
+    for key: CacheKey, load: @escaping Load
+  ) async throws -> (value: CachedValue, tier: CacheTier) {
     if let l1 {
       let value = l1.value(of: key.text)
       counters.noteL1(isHit: value != nil)
-      if let value { return value }
+      if let value { return (value, .l1) }
     }
     return try await readThrough(key, load)
   }
 
-  private func readThrough(_ key: CacheKey, _ load: @escaping Load) async throws -> CachedValue {
+  private func readThrough(
+    _ key: CacheKey, _ load: @escaping Load
+  ) async throws -> (value: CachedValue, tier: CacheTier) {
     for look in 0..<Self.looks {
       let ticket = l1?.ticket(for: key.text)
       let reading = try await read(key)
       if look == 0 { counters.noteL2(isHit: reading?.isValue ?? false) }
       switch reading {
-      case nil, .untrusted: return try await loads.value(of: key) { [self] in try await timed(load).value }
+      case nil, .untrusted: return (try await shared(key, load), .database)
       case .value(let value, let timeLeft):
         await refreshIfDue(key, timeLeft, load)
         if let ticket { l1?.store(value, for: key.text, lifetime: timeLeft, under: ticket) }
-        return value
-      case .granted(let lease): return try await loadAndFill(lease, load)
+        return (value, .l2)
+      case .granted(let lease): return (try await loadAndFill(lease, load), .database)
       case .beingLoaded:
         if look + 1 < Self.looks { try await Task.sleep(for: Self.lookPause) }
       }
     }
-    return try await loads.value(of: key) { [self] in try await timed(load).value }
+    return (try await shared(key, load), .database)
+  }
+
+  private func shared(_ key: CacheKey, _ load: @escaping Load) async throws -> CachedValue {
+    try await loads.value(of: key) { [self] in try await timed(load).value }
   }
 
   /// Loads the value anew in the background, with a likelihood that rises towards its end. Its readers wait for nothing.

@@ -1,11 +1,11 @@
 import Glibc
-import Primitives
+package import Primitives
 import Synchronization
 
 /// What is said on stderr: notes, warnings and progress. With JSON output each is one object on a line.
 ///
 /// A failing stderr is ignored: there is nobody left to tell.
-final class Messages: Sendable {
+package final class Messages: Sendable {
   /// Whether `--quiet` asks for silence unless something is wrong.
   let isQuiet: Bool
   /// Whether stderr is a terminal.
@@ -31,13 +31,13 @@ final class Messages: Sendable {
   }
 
   /// A note: how to go on, what was made. Not with `--quiet`. `fields` join the object with JSON output.
-  func info(_ text: String, fields: [(key: String, value: JSON)] = []) {
+  package func info(_ text: String, fields: [(key: String, value: JSON)] = []) {
     if isQuiet { return }
     asJSON ? object("info", text, fields) : line(terminalSafe(text, keepingLineBreaks: true))
   }
 
   /// Something is wrong but the work goes on.
-  func warning(_ text: String, fields: [(key: String, value: JSON)] = []) {
+  package func warning(_ text: String, fields: [(key: String, value: JSON)] = []) {
     asJSON
       ? object("warning", text, fields)
       : line(painted("warning:", "33") + " " + terminalSafe(text, keepingLineBreaks: true))

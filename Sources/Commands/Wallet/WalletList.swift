@@ -1,6 +1,6 @@
 import ArgumentParser
-import Ledger
-import Primitives
+package import Ledger
+package import Primitives
 import Wallet
 
 /// `ironforge wallet list`.
@@ -50,5 +50,15 @@ struct WalletListRow: TableRow {
 
   var json: JSON {
     .object(WalletRow(wallet: item.wallet).members + [("assets", .array(assets.map(\.json)))])
+  }
+}
+
+extension Page<WalletWithAssets> {
+  /// The page as one document, for the HTTP surface: its wallets with the keys of `wallet list`, and where to go on.
+  package var json: JSON {
+    [
+      "wallets": .array(items.map { WalletListRow(item: $0).json }),
+      "next_cursor": .optional(next?.description),
+    ]
   }
 }

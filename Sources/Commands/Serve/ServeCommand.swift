@@ -1,0 +1,68 @@
+import ArgumentParser
+import Glibc
+import Primitives
+
+/// `ironforge serve`.
+struct ServeCommand: IronforgeCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Serve wallets over HTTP, read only.",
+    discussion: """
+      Becomes ironforge-serve, a program of its own that stands beside this one or on PATH, with the same options: no \
+      other command pays for a web server. HTTP/1.1 and HTTP/2, with TLS where a certificate is named; see \
+      docs/operations.md, "Serving".
+
+        GET /api/health              the process lives
+        GET /api/ready               whether PostgreSQL and Redis answer; 503 while PostgreSQL does not, or it is stopping
+        GET /api/v1/wallets          limit, cursor, user, status, as `ironforge wallet list`
+        GET /api/v1/wallets/ID       by id or 0x address, through both tiers of the cache
+        GET /metrics                 for Prometheus
+
+      EXIT CODES: 0 stopped by SIGTERM, with nothing left in flight; 69 the address cannot be listened on; 75 requests were \
+      still in flight when --drain-timeout had passed; 78 ironforge-serve is not installed, or the configuration is wrong.
+
+      EXAMPLES:
+        ironforge serve
+        ironforge serve --listen 0.0.0.0:8443 --tls-cert cert.pem --tls-key key.pem --token-file /etc/ironforge/token
+      """)
+
+  @OptionGroup var options: ServeOptions
+  @OptionGroup(title: "Global options") var global: GlobalOptions
+
+  static let program = "ironforge-serve"
+
+  func run(in context: CommandContext) throws {
+    // A wrong configuration is told in this program's own words.
+    _ = try context.configuration()
+    guard let path = Self.find() else {
+      throw SimpleFailure(
+        .configuration, code: "serve_not_installed",
+        message: "\(Self.program) is neither beside ironforge nor on PATH",
+        hint:
+          "`make install` and the Debian package bring it; from the sources: swift build --product \(Self.program)"
+      )
+    }
+    // The words after `serve`, as they were typed.
+    var arguments = ([Self.program] + CommandLine.arguments.dropFirst(2)).map { strdup($0) }
+    arguments.append(nil)
+    execv(path, arguments)
+    let reason = String(cString: strerror(errno))
+    for argument in arguments { free(argument) }
+    throw SimpleFailure(
+      .configuration, code: "serve_not_started", message: "\(path) cannot be started: \(reason)")
+  }
+
+  /// Beside this program, links resolved, or on PATH.
+  private static func find() -> String? {
+    var places: [String] = []
+    if let binary = realpath("/proc/self/exe", nil) {
+      defer { free(binary) }
+      places.append(
+        "/" + String(cString: binary).split(separator: "/").dropLast().joined(separator: "/"))
+    }
+    if let path = getenv("PATH") {
+      places += String(cString: path).split(separator: ":").map(String.init).filter { $0.hasPrefix("/") }
+    }
+    return places.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
+  }
+}

@@ -1,0 +1,136 @@
+internal import Cache
+internal import Commands
+internal import Configuration
+internal import ConnectionPool
+internal import Ledger
+internal import Postgres
+internal import Primitives
+internal import Redis
+internal import Wallet
+internal import WalletCache
+
+/// Where wallets are read: the two tiers of the cache, and a pool of connections to PostgreSQL.
+///
+/// Everything that blocks does so on the thread of a connection, never on one that serves HTTP.
+final class WalletSource: Sendable {
+  let pool: PostgresPool
+  let l1: L1Cache
+  private let tracker: KeyTracker
+  private let cache: TieredCache
+  private let redis: Redis.Connection
+
+  /// - Throws: `ConfigurationFailure`; `redis_url`.
+  init(_ context: CommandContext) throws {
+    let pool = try context.pool(connections: 1)
+    let redis = try context.redisConnections(1)[0]
+    let followed = try context.followedL1()
+    self.pool = pool
+    self.redis = redis
+    (l1, tracker) = (followed.l1, followed.tracker)
+    cache = TieredCache(
+      l1: l1, store: try context.fencedStore(), redis: redis, servers: TrustedServers(CachedTable.keys)
+    ) {
+      try await pool.withConnection { try await $0.withSession { try $0.newTransaction().id } }
+    }
+  }
+
+  /// A wallet as `cache get` shows it, with what it holds.
+  ///
+  /// - Parameter text: an id, or an address.
+  /// - Throws: `wallet_not_found`; what reading the database throws.
+  func wallet(_ text: String) async throws -> (json: String, tier: CacheTier) {
+    let reference = WalletReference(text)
+    let id: Identifier
+    switch reference {
+    case .id(let known): id = known
+    case .address:
+      // Which wallet has an address never changes, but is not cached: addresses are many, and asked for seldom.
+      let found = try await pool.withConnection { connection in
+        try await connection.withSession { try Ledger($0).identifiers(of: [reference])[reference] }
+      }
+      guard let found else { throw Self.notFound(text) }
+      id = found
+    case .named, .malformed: throw Self.notFound(text)
+    }
+    let row = CachedRow(.wallets, id)
+    let (value, tier) = try await cache.answer(for: row.key) { [pool] in
+      try await pool.withConnection { connection in
+        try await connection.withSession { try RowReader($0).load(row) }
+      }
+    }
+    guard let json = value.text else { throw Self.notFound(text) }
+    return (json, tier)
+  }
+
+  private static func notFound(_ text: String) -> SimpleFailure {
+    SimpleFailure(
+      .refused, code: "wallet_not_found", message: "there is no wallet \"\(text.prefix(128))\"")
+  }
+
+  /// A page of wallets, newest first.
+  ///
+  /// - Throws: `user_not_found`; what reading the database throws.
+  func wallets(_ request: WalletListRequest) async throws -> JSON {
+    try await pool.withConnection { connection in
+      try await connection.withSession { session in
+        let ledger = Ledger(session)
+        let user = try request.user.map { try ledger.user($0).id }
+        return try ledger.wallets(user: user, status: request.status, request.page).json
+      }
+    }
+  }
+
+  /// Adds what this process has counted to what all have.
+  func publishCounters() async {
+    do {
+      try await redis.withSession { [cache] in try cache.counters.publish(to: $0) }
+    } catch {
+      // Redis is away: readiness says so, and a count that is too low harms nobody.
+    }
+  }
+
+  /// Ends what it keeps open. Callers that still read are let finish until `deadline`.
+  func close(deadline: Deadline) async throws {
+    tracker.stop()
+    await publishCounters()
+    try await pool.drain(deadline: deadline)
+  }
+}
+
+/// `GET /api/v1/wallets` as a value.
+struct WalletListRequest: Sendable {
+  var user: String?
+  var status: WalletStatus?
+  let page: PageRequest
+
+  static let limitMax = 1000
+
+  /// - Throws: `parameter_invalid`; `cursor_invalid`.
+  init(query: [(name: String, value: String)]) throws(SimpleFailure) {
+    var limit = 50
+    var cursor: Cursor?
+    for (name, value) in query {
+      switch name {
+      case "limit":
+        guard let number = Int(value), (1...Self.limitMax).contains(number) else {
+          throw Self.invalid("limit must be a number from 1 to \(Self.limitMax)")
+        }
+        limit = number
+      case "cursor": cursor = try Cursor(value)
+      case "user": user = value
+      case "status":
+        guard let known = WalletStatus(rawValue: value) else {
+          throw Self.invalid("status must be active, frozen or closed")
+        }
+        status = known
+      default: throw Self.invalid("there is no parameter \"\(name)\"")
+      }
+    }
+    page = PageRequest(limit: limit, cursor: cursor)
+  }
+
+  static func invalid(_ message: String) -> SimpleFailure {
+    SimpleFailure(
+      .usage, code: "parameter_invalid", message: message, hint: "known are limit, cursor, user and status")
+  }
+}

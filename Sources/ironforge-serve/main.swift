@@ -1,0 +1,4 @@
+import Glibc
+import Serve
+
+exit(runServe(Array(CommandLine.arguments.dropFirst())))
