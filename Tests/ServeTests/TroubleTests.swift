@@ -162,7 +162,7 @@ import Testing
     var messages: [String] = []
     var buffer = [UInt8](repeating: 0, count: 512)
     while true {
-      let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+      let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
       if count <= 0 { break }
       messages.append(String(decoding: buffer[..<count], as: UTF8.self))
     }
