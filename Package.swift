@@ -142,7 +142,7 @@ let package = Package(
       "LedgerTests",
       [
         "Advice", "Batch", "CacheRace", "Doctor", "Fixtures", "Indexes", "Jobs", "Ledger", "Maintenance",
-        "Migrations", "Postgres", "Primitives", "Pruning", "SQLSyntax", "Wallet", "WalletCache",
+        "Migrations", "Postgres", "Primitives", "Pruning", "SQLSyntax", "Serve", "Wallet", "WalletCache",
         "Workload", "ironforge",
       ]),
     tests("MigrationsTests", ["Migrations", "Postgres"], data: ["Lint"]),

@@ -101,7 +101,7 @@ final class Readiness: Sendable {
           connection = open
         }
         try await open.withSession { session in
-          _ = try session.query(Self.ask())
+          _ = try session.query(ServeStatements.probe())
         }
         note(\.postgres, begin, nil)
       } catch {
@@ -127,9 +127,6 @@ final class Readiness: Sendable {
     }
     await redis.close()
   }
-
-  /// The shortest statement there is.
-  private static let ask = Statement("select 1", columns: [.int4])
 
   private func note(
     _ path: any WritableKeyPath<State, Reply> & Sendable, _ begin: Int64, _ error: (any Error)?

@@ -10,6 +10,7 @@ import Ledger
 import Maintenance
 import Migrations
 import Pruning
+import Serve
 import TestSupport
 import Testing
 import WalletCache
@@ -24,7 +25,7 @@ import Workload
     ("Doctor", DoctorStatements.all),
     ("Fixtures", FixtureStatements.all), ("Indexes", IndexStatements.all), ("Jobs", JobStatements.all),
     ("Ledger", Ledger.statements), ("Maintenance", MaintenanceStatements.all),
-    ("Migrations", MigrationStatements.all), ("Pruning", PruneStatements.all),
+    ("Migrations", MigrationStatements.all), ("Pruning", PruneStatements.all), ("Serve", ServeStatements.all),
     ("WalletCache", RowStatements.all + AuditStatements.all + OutboxStatements.all),
     ("Workload", WorkloadStatements.all + ExplainStatements.all),
     (
