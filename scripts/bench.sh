@@ -16,6 +16,8 @@ work=$(mktemp -d /tmp/ironforge-bench.XXXXXX)
 # The servers run as another user when this is root, who must be able to enter.
 chmod 755 "$work"
 cleanup() {
+  # Servers of a part that has failed.
+  jobs -p | xargs -r kill 2>/dev/null || true
   (cd "$work" && "$ironforge" sandbox down --quiet >/dev/null) || true
   rm -rf "$work"
 }

@@ -39,12 +39,15 @@ import Testing
     try await withService(["--drain-timeout", "20"]) { service in
       let database = service.town.database
       async let lock = database.sql(
-        "begin; lock table wallets in access exclusive mode; select pg_sleep(3); commit")
+        "begin; lock table wallets in access exclusive mode; select pg_sleep(4); commit")
       try await waitForLock(database)
       async let answer = service.get("/api/v1/wallets")
-      try await Task.sleep(for: .milliseconds(700))
+      try await waitForLock(database, granted: false)
       try service.program.signal(SIGTERM)
-      try await Task.sleep(for: .milliseconds(300))
+      // Nobody is accepted any more, while the request waits.
+      for _ in 0..<100 where try await service.get("/api/health").exitCode == 0 {
+        try await Task.sleep(for: .milliseconds(20))
+      }
       #expect(try await service.get("/api/health").exitCode == 7)
       #expect(try await answer.status == 200)
       let result = try await service.program.finish()
@@ -61,7 +64,7 @@ import Testing
         "begin; lock table wallets in access exclusive mode; select pg_sleep(4); commit")
       try await waitForLock(database)
       async let answer = service.get("/api/v1/wallets")
-      try await Task.sleep(for: .milliseconds(700))
+      try await waitForLock(database, granted: false)
       try service.program.signal(SIGTERM)
       let result = try await service.program.finish()
       #expect(result.exitCode == 75)
@@ -71,15 +74,17 @@ import Testing
     }
   }
 
-  private func waitForLock(_ database: TestDatabase) async throws {
+  /// Until somebody holds the lock of the table, or waits for it.
+  private func waitForLock(_ database: TestDatabase, granted: Bool = true) async throws {
     for _ in 0..<200 {
-      let locks = try await database.sql(
-        "select 1 from pg_locks where mode = 'AccessExclusiveLock' and relation = 'wallets'::regclass and granted"
-      )
-      if !locks.isEmpty { return }
+      let count = try await database.sql(
+        "select count(*) from pg_locks where relation = 'wallets'::regclass and "
+          + (granted ? "mode = 'AccessExclusiveLock' and granted" : "not granted")
+      ).first?.first
+      if count != "0" { return }
       try await Task.sleep(for: .milliseconds(20))
     }
-    throw TestFailure("nobody holds the lock")
+    throw TestFailure("nobody \(granted ? "holds" : "waits for") the lock")
   }
 
   @Test func readinessTurnsBeforeTheServiceEnds() async throws {
