@@ -70,6 +70,17 @@ step 0 ironforge cache get "user:$(ironforge user show ada@example.com --json | 
 step 0 ironforge cache stats
 step 0 ironforge cache audit --all
 
+say "Wallets over HTTP, read only, through the cache."
+ironforge serve --listen 127.0.0.1:0 --access-log none 2>"$payouts/serve.log" &
+service=$!
+trap 'kill $service 2>/dev/null || true; rm -rf "$payouts"' EXIT
+for _ in $(seq 100); do grep -q '^listening on' "$payouts/serve.log" && break; sleep 0.1; done
+url=$(sed -n 's/^listening on //p' "$payouts/serve.log")
+step 0 curl -sS -i "$url/api/v1/wallets/ada@example.com%2Fmain"
+step 0 curl -sS "$url/api/ready"
+kill -TERM $service
+wait $service
+
 say "The wallet afterwards, and the proof that the books add up."
 step 0 ironforge wallet show ada@example.com/main
 step 0 ironforge ledger verify

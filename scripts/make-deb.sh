@@ -36,7 +36,8 @@ ${depends#shlibs:}
 Suggests: postgresql, redis-server, man-db
 Description: run a wallet backend on PostgreSQL and Redis
  Moves money exactly once, keeps caches warm and never stale, audits and prunes indexes with proof, and
- runs batch jobs that survive kill -9. One command, for shells, cron and systemd.
+ runs batch jobs that survive kill -9. One command, for shells, cron and systemd, and a second program
+ that serves wallets over HTTP, read only.
 CONTROL
 sed -i 's/^Depends=/Depends: /' "$package/DEBIAN/control"
 cat >"$package/DEBIAN/postinst" <<'POSTINST'

@@ -29,7 +29,7 @@ mount -t proc proc "$root/proc"
 # PostgreSQL keeps its shared memory there.
 chmod 1777 "$root/dev/shm"
 inside apt-get -q -y update >/dev/null
-inside apt-get -q -y --no-install-recommends install /ironforge.deb postgresql redis-server util-linux man-db >"$root/install.log" 2>&1 \
+inside apt-get -q -y --no-install-recommends install /ironforge.deb postgresql redis-server util-linux man-db curl >"$root/install.log" 2>&1 \
   || { tail -n 30 "$root/install.log" >&2; exit 1; }
 inside ironforge --version | grep '^ironforge [0-9]'
 inside sh -ec '
@@ -44,7 +44,11 @@ inside sh -ec '
   ironforge cache warmup --scope all
   ironforge wallet balance bob@example.com/main
   ironforge ledger verify
-  man -w ironforge-transfer'
+  man -w ironforge-transfer ironforge-serve
+  ironforge-serve --help | head -n 1
+  ironforge serve --listen 127.0.0.1:8088 --quiet --access-log none & service=$!
+  curl -fsS --retry 30 --retry-connrefused --retry-delay 1 "http://127.0.0.1:8088/api/v1/wallets?limit=1"
+  kill "$service" && wait "$service"'
 inside apt-get -q -y purge ironforge >/dev/null
 [ ! -e "$root/usr/bin/ironforge" ] && [ ! -e "$root/etc/ironforge" ] || { echo "test-deb: purge left files" >&2; exit 1; }
 echo "test-deb: $deb installs, runs and is removed in a clean $suite"

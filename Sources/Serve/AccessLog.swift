@@ -10,6 +10,7 @@ final class AccessLog: Sendable {
     var pending: [UInt8] = []
     var dropped = 0
     var isClosed = false
+    var isFinished = false
   }
 
   private let state = Mutex(State())
@@ -63,12 +64,16 @@ final class AccessLog: Sendable {
         Self.write(
           Array("{\"warning\":{\"message\":\"\(dropped) lines were dropped\"}}\n".utf8), to: descriptor)
       }
-      if isClosed { return }
+      if isClosed { return state.withLock { $0.isFinished = true } }
       Primitives.pause(for: Self.pause) {}
     }
   }
 
+  /// Ends ``run()`` after what was logged so far.
   func close() { state.withLock { $0.isClosed = true } }
+
+  /// Whether everything that was logged before ``close()`` is written. Never, where a reader of the log has got stuck.
+  var isFinished: Bool { descriptor == nil || state.withLock(\.isFinished) }
 
   private static func write(_ bytes: [UInt8], to descriptor: Int32) {
     var rest = bytes[...]

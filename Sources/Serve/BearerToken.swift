@@ -6,13 +6,13 @@ internal import Primitives
 struct BearerToken: Sendable {
   private let digest: [UInt8]
 
-  /// - Throws: `token_unusable` for one that is shorter than 16 characters, or cannot stand in a header.
+  /// - Throws: `token_unusable` for one that is shorter than 16 characters or longer than 1024, or cannot stand in a header.
   init(_ text: String) throws(SimpleFailure) {
     let isPlain = text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
-    guard text.utf8.count >= 16, isPlain else {
+    guard (16...1024).contains(text.utf8.count), isPlain else {
       throw SimpleFailure(
         .configuration, code: "token_unusable",
-        message: "the bearer token must be 16 printable ASCII characters or more, without blanks",
+        message: "the bearer token must be 16 to 1024 printable ASCII characters, without blanks",
         hint: "make one: openssl rand -hex 32 > token")
     }
     digest = Self.digest(of: text[...])

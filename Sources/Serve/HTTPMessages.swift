@@ -4,13 +4,28 @@ internal import Primitives
 /// A request as the routes see it.
 struct ServedRequest: Sendable {
   let method: HTTPMethod
-  /// As it was sent: path and query.
+  /// Path and query, as they were sent.
   let target: String
   let headers: HTTPHeaders
   /// `HTTP/1.1`, `HTTP/2`.
   let version: String
   /// The address of the client, without its port.
   let client: String
+
+  /// - Parameter target: as it stands in the request. Of the absolute form, which proxies may send (RFC 9112 section 3.2.2), the
+  ///   scheme and the host are left out: there is one host here.
+  init(method: HTTPMethod, target: String, headers: HTTPHeaders, version: String, client: String) {
+    (self.method, self.headers, self.version, self.client) = (method, headers, version, client)
+    self.target = Self.originForm(of: target)
+  }
+
+  private static func originForm(of target: String) -> String {
+    guard !target.hasPrefix("/"), let scheme = target.firstRange(of: "://"),
+      ["http", "https"].contains(target[..<scheme.lowerBound].lowercased())
+    else { return target }
+    let rest = target[scheme.upperBound...].drop { $0 != "/" && $0 != "?" }
+    return rest.hasPrefix("/") ? String(rest) : "/\(rest)"
+  }
 
   /// The target up to the question mark.
   var path: Substring { target.prefix { $0 != "?" } }
@@ -21,8 +36,8 @@ struct ServedRequest: Sendable {
     var pairs: [(name: String, value: String)] = []
     for part in target[target.index(after: mark)...].split(separator: "&") {
       let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      guard let name = percentDecoded(halves[0]),
-        let value = percentDecoded(halves.count > 1 ? halves[1] : "")
+      guard let name = percentDecoded(halves[0], plusIsBlank: true),
+        let value = percentDecoded(halves.count > 1 ? halves[1] : "", plusIsBlank: true)
       else { return nil }
       pairs.append((name, value))
     }
@@ -30,15 +45,18 @@ struct ServedRequest: Sendable {
   }
 }
 
-/// RFC 3986 escapes resolved, and `+` as a blank, as forms write it; nil for text that holds a bad one.
-func percentDecoded(_ text: Substring) -> String? {
+/// RFC 3986 escapes resolved; nil for text that holds a bad one, bytes that are no UTF-8, or a NUL, which no name has.
+///
+/// - Parameter plusIsBlank: as forms write it in a query. In a path a plus is a plus.
+func percentDecoded(_ text: Substring, plusIsBlank: Bool = false) -> String? {
   var bytes: [UInt8] = []
   var rest = text.utf8.makeIterator()
   while let byte = rest.next() {
     switch byte {
-    case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
+    case UInt8(ascii: "+") where plusIsBlank: bytes.append(UInt8(ascii: " "))
     case UInt8(ascii: "%"):
-      guard let high = rest.next().flatMap(hexadecimalDigit), let low = rest.next().flatMap(hexadecimalDigit)
+      guard let high = rest.next().flatMap(hexadecimalDigit), let low = rest.next().flatMap(hexadecimalDigit),
+        high << 4 | low != 0
       else { return nil }
       bytes.append(high << 4 | low)
     default: bytes.append(byte)
@@ -79,6 +97,15 @@ struct ServedResponse: Sendable {
     self.init(status, type: "application/json", body: body)
     headers.add(name: "cache-control", value: "no-store")
   }
+
+  /// For the log and the counters alone: the client hung up before it was answered. 499 is what nginx calls that; as a 5xx it
+  /// would count against the service.
+  static let clientGone: ServedResponse = {
+    var response = ServedResponse(
+      .custom(code: 499, reasonPhrase: "Client Closed Request"), type: "text/plain", body: [])
+    response.trouble = "the client hung up"
+    return response
+  }()
 
   /// `{"error":{"code":…,"message":…,"hint":…}}`.
   static func error(

@@ -15,13 +15,56 @@ struct HTTPService: Sendable {
   let token: BearerToken?
   let date = HTTPDate()
 
-  /// Answers a request.
-  func respond(to request: ServedRequest) async -> ServedResponse {
+  /// What a request comes to.
+  enum Outcome: Sendable {
+    /// No server has to be asked for it: a refusal, the service's own state, a wallet in memory.
+    case answered(ServedResponse)
+    case read(Reading)
+  }
+
+  /// What has to be read elsewhere.
+  enum Reading: Sendable {
+    case wallets(WalletListRequest)
+    case wallet(String)
+  }
+
+  /// Looks at a request. It never waits, so an event loop may call it.
+  func outcome(of request: ServedRequest) -> Outcome {
     let route = Route(path: request.path)
-    var response = await answer(request, route)
-    if response.status == .ok || response.status == .notModified { tag(&response, request, route) }
+    do {
+      switch try look(at: request, route) {
+      case .answered(let response): return .answered(finished(response, request, route))
+      case .read(let reading): return .read(reading)
+      }
+    } catch {
+      return .answered(finished(Self.failure(error), request, route))
+    }
+  }
+
+  /// Reads, and answers a request.
+  func respond(to request: ServedRequest, with reading: Reading) async -> ServedResponse {
+    let response: ServedResponse
+    do {
+      switch reading {
+      case .wallets(let list): response = ServedResponse(.ok, try await source.wallets(list))
+      case .wallet(let name):
+        let (json, tier) = try await source.wallet(name)
+        response = Self.wallet(json, tier)
+      }
+    } catch {
+      response = Self.failure(error)
+    }
+    return finished(response, request, Route(path: request.path))
+  }
+
+  private func finished(
+    _ answer: ServedResponse, _ request: ServedRequest, _ route: Route
+  ) -> ServedResponse {
+    var response = answer
+    if response.status == .ok { tag(&response, request, route) }
     pack(&response, request)
     response.headers.add(name: "date", value: date.text)
+    response.headers.add(name: "x-content-type-options", value: "nosniff")
     return response
   }
 
@@ -40,7 +83,7 @@ struct HTTPService: Sendable {
     ])
   }
 
-  private func answer(_ request: ServedRequest, _ route: Route) async -> ServedResponse {
+  private func refusal(of request: ServedRequest, _ route: Route) -> ServedResponse? {
     if let token, !route.isOpen, !token.isShown(in: request.headers) {
       var response = ServedResponse.error(
         .unauthorized, code: "token_required", "this needs the service's bearer token",
@@ -54,30 +97,45 @@ struct HTTPService: Sendable {
       response.headers.add(name: "allow", value: "GET, HEAD")
       return response
     }
-    do {
-      switch route {
-      case .health: return ServedResponse(.ok, ["status": "up"])
-      case .ready: return readiness.response
-      case .metrics:
-        let text = (metrics.lines() + stateLines() + ProcessMetrics.lines()).joined(separator: "\n") + "\n"
-        return ServedResponse(type: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8))
-      case .wallets:
-        guard let query = request.query else { throw WalletListRequest.invalid("the query is malformed") }
-        return ServedResponse(.ok, try await source.wallets(try WalletListRequest(query: query)))
-      case .wallet(let name):
-        let (json, tier) = try await source.wallet(name)
-        var response = ServedResponse(type: "application/json", body: Array(json.utf8) + [UInt8(ascii: "\n")])
-        response.tier = tier.rawValue
-        response.headers.add(name: "ironforge-tier", value: tier.rawValue)
-        return response
-      case .unknown:
-        return .error(
-          .notFound, code: "route_unknown", "there is nothing at this path",
-          hint: "see `ironforge serve --help`")
+    return nil
+  }
+
+  private func look(at request: ServedRequest, _ route: Route) throws -> Outcome {
+    if let refusal = refusal(of: request, route) { return .answered(refusal) }
+    switch route {
+    case .health: return .answered(ServedResponse(.ok, ["status": "up"]))
+    case .ready: return .answered(readiness.response)
+    case .metrics:
+      let text = (metrics.lines() + stateLines() + ProcessMetrics.lines()).joined(separator: "\n") + "\n"
+      return .answered(
+        ServedResponse(type: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8)))
+    case .wallets:
+      guard let query = request.query else { throw WalletListRequest.invalid("the query is malformed") }
+      return .read(.wallets(try WalletListRequest(query: query)))
+    case .wallet(let name):
+      guard request.query?.isEmpty == true else {
+        return .answered(
+          .error(.badRequest, code: "parameter_invalid", "a wallet is asked for without parameters"))
       }
-    } catch {
-      return Self.failure(error)
+      guard let json = try source.walletInMemory(name) else { return .read(.wallet(name)) }
+      return .answered(Self.wallet(json, .l1))
+    case .unknown:
+      return .answered(
+        .error(
+          .notFound, code: "route_unknown", "there is nothing at this path",
+          hint: "see `ironforge serve --help`"))
     }
+  }
+
+  private static func wallet(_ json: String, _ tier: CacheTier) -> ServedResponse {
+    var body: [UInt8] = []
+    body.reserveCapacity(json.utf8.count + 1)
+    body.append(contentsOf: json.utf8)
+    body.append(UInt8(ascii: "\n"))
+    var response = ServedResponse(type: "application/json", body: body)
+    response.tier = tier.rawValue
+    response.headers.add(name: "ironforge-tier", value: tier.rawValue)
+    return response
   }
 
   /// An error as clients see it: their own mistakes in full, the server's troubles by their code. Messages of those name hosts

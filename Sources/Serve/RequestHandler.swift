@@ -28,6 +28,8 @@ final class RequestHandler: ChannelInboundHandler {
   private var head: HTTPRequestHead?
   private var bodyBytes = 0
   private var task: Task<Void, Never>?
+  /// Whether an answer is being written further up the stack.
+  private var isWriting = false
   /// When what is waited for must have come; looked at once a second, which costs less than a timer for each wait.
   private var deadline: NIODeadline?
   private var clock: RepeatedTask?
@@ -77,6 +79,7 @@ final class RequestHandler: ChannelInboundHandler {
       state = .arriving
       self.head = head
       bodyBytes = 0
+      checkHead(head, context)
     case .body(let buffer):
       guard head != nil else { return }
       bodyBytes += buffer.readableBytes
@@ -86,6 +89,23 @@ final class RequestHandler: ChannelInboundHandler {
     case .end:
       guard let head, case .arriving = state else { return }
       answer(head, context)
+    }
+  }
+
+  /// What HTTP/1.1 asks of a server before it looks at what is wanted; HTTP/2 sees to it by itself.
+  private func checkHead(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+    guard !isHTTP2 else { return }
+    let hosts = head.headers["host"].count
+    if hosts > 1 || (hosts == 0 && head.version != .http1_0) {
+      // RFC 9112 section 3.2: two hosts may mean two things to a proxy and to us.
+      refuse(context, .badRequest, code: "host_invalid", "a request names its host, and once")
+    } else if head.headers.contains(name: "transfer-encoding"), head.headers.contains(name: "content-length")
+    {
+      // RFC 9112 section 6.3: whoever sends both tries to smuggle a request past a proxy.
+      refuse(context, .badRequest, code: "framing_invalid", "a body has one length, not two")
+    } else if head.headers.contains(name: "expect") {
+      // RFC 9110 section 10.1.1: the client waits for a word before it sends its body, and nobody wants that.
+      refuse(context, .expectationFailed, code: "body_unwanted", "this service takes no request bodies")
     }
   }
 
@@ -116,15 +136,28 @@ final class RequestHandler: ChannelInboundHandler {
     let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let (service, loop) = (service, context.eventLoop)
     service.metrics.begin()
-    task = Task {
-      let response = await service.respond(to: request)
+    let write: @Sendable (ServedResponse) -> Void = { response in
+      let (handler, context) = bound.value
+      guard context.channel.isActive, case .answering = handler.state else { return }
+      handler.task = nil
+      handler.write(response, for: head, context)
+    }
+    let note: @Sendable (ServedResponse) -> Void = { response in
       let bytes = request.method == .HEAD ? 0 : response.body.count
       service.note(request, response, nanoseconds: monotonicNanoseconds() - begin, bytes: bytes)
-      loop.execute {
-        let (handler, context) = bound.value
-        guard context.channel.isActive, case .answering = handler.state else { return }
-        handler.task = nil
-        handler.write(response, for: head, context)
+    }
+    switch service.outcome(of: request) {
+    case .answered(let response):
+      note(response)
+      // The end of an answer brings the next request of a pipeline, from within; a long pipeline must not become a deep stack.
+      if isWriting { loop.execute { write(response) } } else { write(response) }
+    case .read(let reading):
+      task = Task {
+        var response = await service.respond(to: request, with: reading)
+        if Task.isCancelled { response = .clientGone }
+        note(response)
+        let last = response
+        loop.execute { write(last) }
       }
     }
   }
@@ -133,6 +166,8 @@ final class RequestHandler: ChannelInboundHandler {
     _ response: ServedResponse, for request: HTTPRequestHead, _ context: ChannelHandlerContext
   ) {
     let isLast = isHTTP2 || !request.isKeepAlive || service.connections.isDraining
+    isWriting = true
+    defer { isWriting = false }
     send(response, version: request.version, hasBody: request.method != .HEAD, isLast: isLast, context)
   }
 

@@ -23,6 +23,9 @@ private struct ServeRun: Sendable {
   private let tls: NIOSSLContext?
   private let notifier = ServiceNotifier()
 
+  /// How long the last lines of the log may take: its reader may have got stuck.
+  private static let logPatience = Duration.seconds(2)
+
   init(_ context: CommandContext, _ options: ServeOptions) throws {
     self.context = context
     self.options = options
@@ -49,18 +52,19 @@ private struct ServeRun: Sendable {
   }
 
   func run() async throws {
+    try raiseDescriptorLimit()
     let (stops, stop) = AsyncStream.makeStream(of: Void.self)
     let registration = try context.signals.onStop { stop.yield() }
     defer { withExtendedLifetime(registration) {} }
     let listener = try await listen()
     let writer = AccessLogWriter()
-    let background = [
+    var background = [
       Task { [service] in await service.source.pool.run() },
       Task { [service] in await service.readiness.watch() },
       Task { [service] in await publish(service.source) },
       Task { [notifier] in await feed(notifier) },
     ]
-    let logging = Task { [service] in await writer.run(service.log) }
+    background.append(Task { [service] in await writer.run(service.log) })
     notifier.send("READY=1\nSTATUS=listening on \(bound(listener))")
     context.messages.info("listening on \(tls == nil ? "http" : "https")://\(bound(listener))")
     for await _ in stops { break }
@@ -68,7 +72,8 @@ private struct ServeRun: Sendable {
     do { outcome = .success(try await drain(listener)) } catch { outcome = .failure(error) }
     for task in background { task.cancel() }
     service.log.close()
-    await logging.value
+    let deadline = Deadline.after(Self.logPatience)
+    while !service.log.isFinished, !deadline.hasPassed { try await Task.sleep(for: .milliseconds(10)) }
     try outcome.get()
   }
 
@@ -113,6 +118,26 @@ private struct ServeRun: Sendable {
       throw SimpleFailure(
         .unreachable, code: "listen_failed", message: "cannot listen on \(address.text): \(error)",
         hint: "another program may have the port; choose another: --listen HOST:PORT")
+    }
+  }
+
+  /// Every connection takes a descriptor, and so do those to PostgreSQL and Redis. Without room for all of them a burst of
+  /// clients would make the service unable to reach its servers.
+  ///
+  /// - Throws: `descriptors_too_few`.
+  private func raiseDescriptorLimit() throws {
+    let wanted = UInt64(
+      options.maxConnections + (try context.configuration().values.database.maxConnections) + 100)
+    let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    var limit = rlimit()
+    guard getrlimit(resource, &limit) == 0, limit.rlim_cur < wanted else { return }
+    let had = limit.rlim_cur
+    limit.rlim_cur = min(limit.rlim_max, rlim_t(wanted))
+    guard limit.rlim_cur >= wanted, setrlimit(resource, &limit) == 0 else {
+      throw SimpleFailure(
+        .configuration, code: "descriptors_too_few",
+        message: "\(options.maxConnections) connections need \(wanted) open files, and \(had) are allowed",
+        hint: "lower --max-connections, or allow more: LimitNOFILE= of the unit, ulimit -n")
     }
   }
 

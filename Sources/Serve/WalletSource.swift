@@ -34,23 +34,34 @@ final class WalletSource: Sendable {
     }
   }
 
+  /// A wallet by its id out of memory; nil where it is not there, or is named otherwise. Never waits.
+  ///
+  /// - Throws: `wallet_not_found`, of one that is known not to be there.
+  func walletInMemory(_ text: String) throws(SimpleFailure) -> String? {
+    guard case .id(let id) = WalletReference(text),
+      let value = cache.valueInMemory(of: CachedRow(.wallets, id).key)
+    else { return nil }
+    guard let json = value.text else { throw Self.notFound(text) }
+    return json
+  }
+
   /// A wallet as `cache get` shows it, with what it holds.
   ///
-  /// - Parameter text: an id, or an address.
+  /// - Parameter text: an id, an address, or `email/wallet-name`.
   /// - Throws: `wallet_not_found`; what reading the database throws.
   func wallet(_ text: String) async throws -> (json: String, tier: CacheTier) {
     let reference = WalletReference(text)
     let id: Identifier
     switch reference {
     case .id(let known): id = known
-    case .address:
-      // Which wallet has an address never changes, but is not cached: addresses are many, and asked for seldom.
+    case .address, .named:
+      // Which wallet has an address or a name is not cached: a wallet may be renamed, and both are asked for seldom.
       let found = try await pool.withConnection { connection in
         try await connection.withSession { try Ledger($0).identifiers(of: [reference])[reference] }
       }
       guard let found else { throw Self.notFound(text) }
       id = found
-    case .named, .malformed: throw Self.notFound(text)
+    case .malformed: throw Self.notFound(text)
     }
     let row = CachedRow(.wallets, id)
     let (value, tier) = try await cache.answer(for: row.key) { [pool] in
@@ -109,7 +120,9 @@ struct WalletListRequest: Sendable {
   init(query: [(name: String, value: String)]) throws(SimpleFailure) {
     var limit = 50
     var cursor: Cursor?
+    var names: Set<String> = []
     for (name, value) in query {
+      guard names.insert(name).inserted else { throw Self.invalid("\"\(name)\" is given twice") }
       switch name {
       case "limit":
         guard let number = Int(value), (1...Self.limitMax).contains(number) else {

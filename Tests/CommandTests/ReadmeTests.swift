@@ -14,9 +14,15 @@ import Testing
     #expect(blocks.count > 5)
     let directory = try TemporaryDirectory("readme")
     let binary = try Ironforge.path()
+    // The service's port may be another program's.
+    let port = try PrivateRedis.freePort()
     // The first block shows the result of one that stands further down, where the sandbox is up.
     for step in blocks.dropFirst().flatMap(Self.steps) {
-      let command = step.command.replacing("ironforge", with: "'\(binary)'", maxReplacements: 1)
+      let named =
+        step.command.hasPrefix("curl ")
+        ? step.command
+        : step.command.replacing("ironforge", with: "'\(binary)'", maxReplacements: 1)
+      let command = named.replacing(":8088", with: ":\(port)")
       let result = try await Ironforge.program([], cwd: directory.path).shell(command).run()
       #expect(step.exitCodes.contains(result.exitCode), "\(step.command)\n\(result.stderr)")
       if !step.output.isEmpty {

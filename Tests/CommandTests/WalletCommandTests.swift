@@ -5,7 +5,7 @@ import Testing
   private static let walletKeys = [
     "id", "user_id", "name", "network", "address", "kind", "status", "created_at", "updated_at",
   ]
-  private static let assetKeys = ["currency", "balance", "held", "available", "as_of"]
+  private static let assetKeys = ["currency", "balance", "held", "available", "version", "as_of"]
   private static let entryKeys = [
     "id", "transfer_id", "wallet_id", "currency", "amount", "balance_after", "version", "status",
     "created_at",

@@ -45,10 +45,22 @@ import Testing
   }
 
   @Test func escapesAreResolvedOrRefused() {
-    #expect(percentDecoded("ada%40example.com+x") == "ada@example.com x")
-    for hostile in ["%", "%4", "%4g", "%ff", "%c3"] {
+    #expect(percentDecoded("ada%40example.com+x", plusIsBlank: true) == "ada@example.com x")
+    #expect(percentDecoded("ada+x%2B%20") == "ada+x+ ")
+    for hostile in ["%", "%4", "%4g", "%ff", "%c3", "%00", "a%00b"] {
       #expect(percentDecoded(hostile[...]) == nil, "\(hostile)")
     }
+  }
+
+  @Test(arguments: [
+    ("/metrics?a=1", "/metrics"), ("http://wallets.example/api/health", "/api/health"),
+    ("HTTPS://x:1/metrics?q=/", "/metrics"), ("http://x", "/"), ("http://x?q", "/"), ("*", "*"),
+    ("x:443", "x:443"), ("ftp://x/metrics", "ftp://x/metrics"), ("/x://y/metrics", "/x://y/metrics"),
+    ("", ""),
+  ])
+  func targetsHaveAPath(target: String, path: String) {
+    let request = ServedRequest(method: .GET, target: target, headers: [:], version: "", client: "")
+    #expect(request.path == path)
   }
 
   @Test func addressesTellLoopback() throws {

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import TestSupport
 
 /// A running `ironforge serve` over a town and a Redis of its own, asked by curl.
@@ -45,6 +46,24 @@ struct Service {
     ).run()
   }
 
+  /// The same with bytes that no shell has to quote.
+  func raw(bytes: [UInt8], seconds: Int = 30) async throws -> ProgramResult {
+    let directory = try TemporaryDirectory("raw")
+    let file = directory.file("bytes")
+    try Data(bytes).write(to: URL(filePath: file))
+    return try await raw("cat '\(file)' >&3", seconds: seconds)
+  }
+
+  /// Asks for a path until the answer comes from a tier.
+  func get(_ path: String, until tier: String) async throws -> Answer {
+    var answer = try await get(path)
+    for _ in 0..<200 where answer.headers["ironforge-tier"] != tier {
+      try await Task.sleep(for: .milliseconds(20))
+      answer = try await get(path)
+    }
+    return answer
+  }
+
   /// The id of a wallet.
   func wallet(_ name: String) async throws -> String {
     guard
@@ -56,15 +75,18 @@ struct Service {
 }
 
 /// Lends a service to `body`, and ends it.
+///
+/// - Parameter route: the URL by which the service reaches the town's database, if not the shortest one.
 func withService<R: Sendable>(
-  _ options: [String] = [], env: [String: String] = [:], databaseURL: String? = nil, scheme: String = "http",
+  _ options: [String] = [], env: [String: String] = [:], scheme: String = "http",
+  route: ((Town) throws -> String)? = nil,
   isolation: isolated (any Actor)? = #isolation, _ body: (Service) async throws -> R
 ) async throws -> R {
   try await withRedis { redis in
     try await withTown { town in
       let port = try PrivateRedis.freePort()
       var environment = env.mapValues { Optional($0) }
-      environment["IRONFORGE_DATABASE_URL"] = databaseURL ?? town.database.url
+      environment["IRONFORGE_DATABASE_URL"] = try route?(town) ?? town.database.url
       environment["IRONFORGE_REDIS_URL"] = redis.url
       environment["IRONFORGE_DATABASE_MIN_CONNECTIONS"] = "1"
       environment["IRONFORGE_DATABASE_MAX_CONNECTIONS"] = "4"

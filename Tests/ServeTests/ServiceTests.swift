@@ -29,11 +29,66 @@ import Testing
         .first?.first)
       let byAddress = try await service.get("/api/v1/wallets/\(address)")
       #expect(byAddress.body == first.body)
-      for unknown in ["01a20832-395e-76d4-adde-54fe7b27bfd7", "0xdead", "nobody", "a%2Fb"] {
+      let upper = "0X" + address.dropFirst(2).uppercased()
+      for name in [upper, String(address.dropFirst(2)), "ada@example.com%2Fmain"] {
+        #expect(try await service.get("/api/v1/wallets/\(name)").body == first.body, "\(name)")
+      }
+      for unknown in [
+        "01a20832-395e-76d4-adde-54fe7b27bfd7", "0xdead", "nobody", "a%2Fb", "ada@example.com%2Fx",
+      ] {
         let answer = try await service.get("/api/v1/wallets/\(unknown)")
         #expect(answer.status == 404)
         #expect(value("code", in: answer.body) == "wallet_not_found")
       }
+    }
+  }
+
+  @Test func aTransferIsSeenAtOnce() async throws {
+    try await withService { service in
+      let path = "/api/v1/wallets/\(try await service.wallet("savings"))"
+      for round in 1...5 {
+        _ = try await service.get(path, until: "l1")
+        let sent = try await service.town.run(
+          ["transfer", "--from", "ada@example.com/bank", "--to", "ada@example.com/savings"]
+            + ["--amount", "1.00", "--currency", "USD"], env: ["IRONFORGE_REDIS_URL": service.redis.url])
+        #expect(sent.exitCode == 0)
+        let seen = try await service.get(path)
+        #expect(value("balance", in: seen.body) == "\(round).00", "\(seen.headers["ironforge-tier"] ?? "")")
+      }
+    }
+  }
+
+  @Test func aWalletIsTheSameAloneInAListAndInTheShell() async throws {
+    try await withService { service in
+      let sent = try await service.town.run(
+        ["transfer", "--from", "ada@example.com/bank", "--to", "ada@example.com/main"]
+          + ["--amount", "2.50", "--currency", "USD"], env: ["IRONFORGE_REDIS_URL": service.redis.url])
+      #expect(sent.exitCode == 0)
+      let alone = try await service.get("/api/v1/wallets/\(try await service.wallet("main"))").body
+      let list = try await service.get("/api/v1/wallets").body
+      let shell = try await service.town.run("wallet", "list", "--json").stdout
+      #expect(alone.contains("\"balance\":\"2.50\""))
+      #expect(list.contains(alone))
+      #expect(shell.contains(alone))
+    }
+  }
+
+  @Test func aListIsStableWhileWalletsAreMade() async throws {
+    try await withService { service in
+      var seen: [String] = []
+      var query = "?limit=1"
+      for round in 0..<20 {
+        let page = try await service.get("/api/v1/wallets\(query)").body
+        seen += page.matches(of: #/"id":"(?<id>[^"]+)"/#).map { String($0.output.id) }
+        let made = try await service.town.run(
+          "wallet", "create", "--user", "ada@example.com", "--name", "new\(round)")
+        #expect(made.exitCode == 0)
+        guard let cursor = value("next_cursor", in: page), cursor != "null" else { break }
+        query = "?limit=1&cursor=\(cursor)"
+      }
+      let first = try await service.town.database.sql(
+        "select id from wallets where name not like 'new%' order by created_at desc, id desc")
+      #expect(seen == first.compactMap(\.first))
     }
   }
 
@@ -51,7 +106,10 @@ import Testing
       #expect(second.body.contains(rows[1]) && !second.body.contains(rows[0]))
       let mine = try await service.get("/api/v1/wallets?user=ada%40example.com&status=active")
       #expect(mine.status == 200)
-      for query in ["limit=0", "limit=x", "limit=1001", "cursor=x", "status=x", "x=1", "user=%zz"] {
+      for query in [
+        "limit=0", "limit=x", "limit=1001", "cursor=x", "status=x", "x=1", "user=%zz", "user=%00",
+        "limit=1&limit=1",
+      ] {
         let answer = try await service.get("/api/v1/wallets?\(query)")
         #expect(answer.status == 400, "\(query)")
         #expect(answer.body.hasPrefix("{\"error\":{\"code\":"), "\(query)")

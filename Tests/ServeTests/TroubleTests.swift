@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 
@@ -117,13 +118,14 @@ import Testing
       #expect(degraded.body.contains("\"redis\":{\"status\":\"down\""))
       let answer = try await service.get("/api/v1/wallets/\(id)")
       #expect(answer.status == 200 && answer.headers["ironforge-tier"] == "database")
+      #expect(try await service.get("/api/v1/wallets").status == 200)
       try await service.redis.start()
       #expect(try await readiness(service, until: "ready").status == 200)
     }
   }
 
   @Test func withoutPostgresItIsNotReady() async throws {
-    try await withService(databaseURL: "postgresql://nobody@127.0.0.1:1/x") { service in
+    try await withService(route: { _ in "postgresql://nobody@127.0.0.1:1/x" }) { service in
       let down = try await readiness(service, until: "down")
       #expect(down.status == 503 && down.headers["retry-after"] == "1")
       #expect(down.body.contains("\"redis\":{\"status\":\"up\""))
@@ -133,6 +135,63 @@ import Testing
       #expect(!answer.body.contains("127.0.0.1"))
       #expect(try await service.get("/api/health").status == 200)
     }
+  }
+
+  @Test func whatIsCachedOutlivesPostgres() async throws {
+    let proxies = Mutex<[Proxy]>([])
+    try await withService(route: { town in
+      let proxy = try Proxy(to: town.database.address)
+      proxies.withLock { $0.append(proxy) }
+      return proxy.url(database: town.database.name)
+    }) { service in
+      let cached = "/api/v1/wallets/\(try await service.wallet("main"))"
+      let other = "/api/v1/wallets/\(try await service.wallet("savings"))"
+      #expect(try await service.get(cached, until: "l1").status == 200)
+      for proxy in proxies.withLock({ $0 }) {
+        proxy.accept(false)
+        proxy.cutAll()
+      }
+      #expect(try await readiness(service, until: "down").status == 503)
+      #expect(try await service.get(cached).status == 200)
+      let missing = try await service.get(other)
+      #expect(missing.status == 503 && missing.headers["retry-after"] == "1")
+      for proxy in proxies.withLock({ $0 }) { proxy.accept(true) }
+      #expect(try await readiness(service, until: "ready").status == 200)
+      #expect(try await service.get(other).status == 200)
+    }
+  }
+
+  @Test func aClientThatHangsUpIsNoFault() async throws {
+    try await withService { service in
+      let database = service.town.database
+      async let lock = database.sql(
+        "begin; lock table wallets in access exclusive mode; select pg_sleep(3); commit")
+      try await waitForLock(database)
+      let gone = try await service.get("/api/v1/wallets", ["--max-time", "1"])
+      #expect(gone.exitCode == 28)
+      _ = try await lock
+      var metrics = ""
+      for _ in 0..<200 where !metrics.contains("status=\"499\"} 1\n") {
+        metrics = try await service.get("/metrics").body
+        try await Task.sleep(for: .milliseconds(20))
+      }
+      #expect(metrics.contains("route=\"/api/v1/wallets\",status=\"499\"} 1\n"))
+      #expect(metrics.contains("\nironforge_http_requests_in_flight 1\n"))
+    }
+  }
+
+  @Test func withoutTheSecondProgramItSaysWhatIsMissing() async throws {
+    let directory = try TemporaryDirectory("alone")
+    let copied = try await Program("/bin/cp", [try Ironforge.path(), directory.file("ironforge")]).run()
+    try #require(copied.exitCode == 0)
+    let result = try await Program(
+      "/usr/bin/env",
+      ["-i", "PATH=/nowhere", directory.file("ironforge"), "serve", "--json"]
+        + ["--database-url", "postgresql://x", "--redis-url", "redis://x"]
+    ).run()
+    #expect(result.exitCode == 78)
+    #expect(value("code", in: result.stderr) == "serve_not_installed")
+    #expect(result.stderr.contains("make install"))
   }
 
   @Test func aTakenPortIsToldApart() async throws {

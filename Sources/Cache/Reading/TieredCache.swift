@@ -93,6 +93,14 @@ public final class TieredCache: Sendable {
     try await answer(for: key, load: load).value
   }
 
+  /// The value of a key out of L1, which waits for nothing; nil where it is not held. A miss is not counted, because
+  /// ``answer(for:load:)`` will follow and count it.
+  public func valueInMemory(of key: CacheKey) -> CachedValue? {
+    guard let value = l1?.value(of: key.text) else { return nil }
+    counters.noteL1(isHit: true)
+    return value
+  }
+
   /// The value of a key, and the tier that it came from.
   ///
   /// - Throws: as ``value(of:load:)``.

@@ -42,8 +42,9 @@ struct ServeCommand: IronforgeCommand {
           "`make install` and the Debian package bring it; from the sources: swift build --product \(Self.program)"
       )
     }
-    // The words after `serve`, as they were typed.
-    var arguments = ([Self.program] + CommandLine.arguments.dropFirst(2)).map { strdup($0) }
+    // The words after `serve`, as they were typed: nothing can stand before it.
+    let words = CommandLine.arguments.dropFirst().drop { $0 != Self._commandName }.dropFirst()
+    var arguments = ([Self.program] + words).map { strdup($0) }
     arguments.append(nil)
     execv(path, arguments)
     let reason = String(cString: strerror(errno))

@@ -16,7 +16,7 @@ package func runIronforgeServe(_ arguments: [String], _ serving: @escaping Servi
 struct ServeProcess: ConcurrentCommand {
   static let configuration = CommandConfiguration(
     commandName: ServeCommand.program, abstract: ServeCommand.configuration.abstract,
-    discussion: "What `ironforge serve` becomes; see `ironforge serve --help`.", version: Version.text)
+    discussion: ServeCommand.configuration.discussion, version: Version.text)
 
   @OptionGroup var options: ServeOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions

@@ -71,7 +71,7 @@ struct AssetRow: TableRow {
     [
       "currency": .string(currency.code), "balance": .string(money(asset.balance)),
       "held": .string(money(asset.held)), "available": .string(money(asset.available)),
-      "as_of": .time(asOf),
+      "version": .integer(asset.version), "as_of": .time(asOf),
     ]
   }
 

@@ -56,11 +56,11 @@ public enum RowStatements {
 
   static let assets = Statement(
     """
-    select a.wallet_id, a.currency, c.scale, a.balance, a.held, a.version
+    select a.wallet_id, a.currency, c.scale, a.balance, a.held, a.version, a.updated_at
     from assets a join currencies c on c.code = a.currency
     where a.wallet_id = any($1)
     order by a.wallet_id, a.currency
-    """, parameters: [.uuidArray], columns: [.uuid, .text, .int2, .numeric, .numeric, .int8])
+    """, parameters: [.uuidArray], columns: [.uuid, .text, .int2, .numeric, .numeric, .int8, .timestamptz])
 
   // Where the window ends that `usersInOrder` looks at; no row when it is the last one.
   static let userWindowEnd = Statement(

@@ -45,7 +45,9 @@ enum RowText {
     for (name, amount) in [("balance", asset.balance), ("held", asset.held), ("available", asset.available)] {
       append(#",""# + name + #"":""# + Amount.format(amount, scale: scale) + "\"", to: &out)
     }
-    append(#","version":\#(version)}"#, to: &out)
+    append(#","version":\#(version)"#, to: &out)
+    try append(time: row, 6, #","as_of":"#, to: &out)
+    append("}" as StaticString, to: &out)
   }
 
   private static func append(_ text: StaticString, to out: inout [UInt8]) {
