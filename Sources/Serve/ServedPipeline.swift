@@ -76,6 +76,7 @@ struct ServedPipeline: Sendable {
         }
       }
       try pipeline.addHandler(manager)
+      try pipeline.addHandler(ConnectionErrorCloser())
     }
   }
 }
@@ -141,6 +142,18 @@ final class PrefaceReader: ChannelInboundHandler, RemovableChannelHandler {
     self.seen = nil
     context.fireChannelRead(wrapInboundOut(seen))
     context.fireChannelReadComplete()
+  }
+}
+
+/// Ends an HTTP/2 connection whose client broke the rules, which has been told so by GOAWAY: too many resets, bad frames.
+/// Otherwise it would stay until it is idle for long enough.
+final class ConnectionErrorCloser: ChannelInboundHandler {
+  typealias InboundIn = HTTP2Frame
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // A stream's error ends the stream.
+    if error is NIOHTTP2Errors.StreamError { return }
+    context.close(promise: nil)
   }
 }
 

@@ -30,7 +30,7 @@ final class WalletSource: Sendable {
     cache = TieredCache(
       l1: l1, store: try context.fencedStore(), redis: redis, servers: TrustedServers(CachedTable.keys)
     ) {
-      try await pool.withConnection { try await $0.withSession { try $0.newTransaction().id } }
+      try await pool.reading { try $0.newTransaction().id }
     }
   }
 
@@ -56,18 +56,14 @@ final class WalletSource: Sendable {
     case .id(let known): id = known
     case .address, .named:
       // Which wallet has an address or a name is not cached: a wallet may be renamed, and both are asked for seldom.
-      let found = try await pool.withConnection { connection in
-        try await connection.withSession { try Ledger($0).identifiers(of: [reference])[reference] }
-      }
+      let found = try await pool.reading { try Ledger($0).identifiers(of: [reference])[reference] }
       guard let found else { throw Self.notFound(text) }
       id = found
     case .malformed: throw Self.notFound(text)
     }
     let row = CachedRow(.wallets, id)
     let (value, tier) = try await cache.answer(for: row.key) { [pool] in
-      try await pool.withConnection { connection in
-        try await connection.withSession { try RowReader($0).load(row) }
-      }
+      try await pool.reading { try RowReader($0).load(row) }
     }
     guard let json = value.text else { throw Self.notFound(text) }
     return (json, tier)
@@ -82,12 +78,10 @@ final class WalletSource: Sendable {
   ///
   /// - Throws: `user_not_found`; what reading the database throws.
   func wallets(_ request: WalletListRequest) async throws -> JSON {
-    try await pool.withConnection { connection in
-      try await connection.withSession { session in
-        let ledger = Ledger(session)
-        let user = try request.user.map { try ledger.user($0).id }
-        return try ledger.wallets(user: user, status: request.status, request.page).json
-      }
+    try await pool.reading { session in
+      let ledger = Ledger(session)
+      let user = try request.user.map { try ledger.user($0).id }
+      return try ledger.wallets(user: user, status: request.status, request.page).json
     }
   }
 
@@ -105,6 +99,31 @@ final class WalletSource: Sendable {
     tracker.stop()
     await publishCounters()
     try await pool.drain(deadline: deadline)
+  }
+}
+
+extension ConnectionPool<Postgres.Connection> {
+  /// Lends a session to what may be done twice. Connections that died while they sat idle, as all do when the server
+  /// restarts, are found out one by one: no client has to pay for them.
+  ///
+  /// - Throws: as `withConnection`.
+  fileprivate func reading<Result: Sendable>(
+    _ body: @escaping @Sendable (Postgres.Session) throws -> Result
+  ) async throws -> Result {
+    var triesLeft = statistics.idle
+    while true {
+      do {
+        return try await withConnection { try await $0.withSession(body) }
+      } catch let error as PostgresError {
+        // A server that is silent is not asked again, and one that cannot be connected to is the pool's business.
+        switch error {
+        case .connectionLost, .server: break
+        default: throw error
+        }
+        guard triesLeft > 0, error.endsSession else { throw error }
+        triesLeft -= 1
+      }
+    }
   }
 }
 
