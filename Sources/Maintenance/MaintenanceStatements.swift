@@ -32,18 +32,29 @@ public enum MaintenanceStatements {
           select from pg_database d where d.datname = current_database() and pg_has_role(d.datdba, 'usage'))
     """
 
-  private static func tables(where condition: String) -> Statement {
-    Statement.inspecting(
-      """
-      select c.oid from pg_class c
-      where c.oid = any ($1::int8[]::oid[]) and (\(condition))
-      """, parameters: [.int8Array], columns: [.oid])
-  }
+  private static let analyzedBefore17 = Statement.inspecting(
+    """
+    select c.oid from pg_class c
+    where c.oid = any ($1::int8[]::oid[]) and (\(ownsTable) or \(ownsDatabase))
+    """, parameters: [.int8Array], columns: [.oid])
 
-  private static let analyzedBefore17 = tables(where: "\(ownsTable) or \(ownsDatabase)")
-  private static let analyzedSince17 = tables(where: "\(maintainsTable) or \(ownsDatabase)")
-  private static let rebuiltBefore17 = tables(where: ownsTable)
-  private static let rebuiltSince17 = tables(where: maintainsTable)
+  private static let analyzedSince17 = Statement.inspecting(
+    """
+    select c.oid from pg_class c
+    where c.oid = any ($1::int8[]::oid[]) and (\(maintainsTable) or \(ownsDatabase))
+    """, parameters: [.int8Array], columns: [.oid])
+
+  private static let rebuiltBefore17 = Statement.inspecting(
+    """
+    select c.oid from pg_class c
+    where c.oid = any ($1::int8[]::oid[]) and (\(ownsTable))
+    """, parameters: [.int8Array], columns: [.oid])
+
+  private static let rebuiltSince17 = Statement.inspecting(
+    """
+    select c.oid from pg_class c
+    where c.oid = any ($1::int8[]::oid[]) and (\(maintainsTable))
+    """, parameters: [.int8Array], columns: [.oid])
 
   /// An index as it is now.
   static let target = Statement.inspecting(

@@ -46,7 +46,7 @@ public struct Statement: Sendable {
   public static let beginSnapshot = Statement("begin isolation level repeatable read, read only")
   public static let commit = Statement("commit")
   public static let rollback = Statement("rollback")
-  static let backendPID = inspecting("select pg_backend_pid()", columns: [.int4])
+  static let backendPID = Statement.inspecting("select pg_backend_pid()", columns: [.int4])
 }
 
 /// A statement and the values of its parameters.

@@ -158,7 +158,8 @@ struct JobPlanView: Renderable {
   private var size: [String] {
     let pace = plan.concurrency == 1 ? "one at a time" : "\(plan.concurrency) at a time"
     guard plan.item == .row else {
-      return ["\(padded(plan.item.plural, to: 12)) \(plan.rows)\(plan.rows > 1 ? ", \(pace)" : "")"]
+      let isPaced = plan.rows > Int64(plan.concurrency)
+      return ["\(padded(plan.item.plural, to: 12)) \(plan.rows)\(isPaced ? ", \(pace)" : "")"]
     }
     // Where the key was asked for it stands among the options.
     let key =
