@@ -30,7 +30,7 @@ final class WalletSource: Sendable {
     cache = TieredCache(
       l1: l1, store: try context.fencedStore(), redis: redis, servers: TrustedServers(CachedTable.keys)
     ) {
-      try await pool.reading { try $0.newTransaction().id }
+      try await pool.reading { try $0.fenceHorizon() }
     }
   }
 

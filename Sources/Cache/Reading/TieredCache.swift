@@ -72,7 +72,7 @@ public final class TieredCache: Sendable {
 
   init(
     l1: L1Cache?, store: FencedStore, redis: Connection, servers: TrustedServers,
-    patience: Duration = .seconds(30), refresh: EarlyRefresh, horizon: @escaping Horizon
+    patience: Duration = .seconds(30), refresh: EarlyRefresh, horizon: @escaping AskHorizon
   ) {
     self.l1 = l1
     self.store = store
