@@ -28,6 +28,10 @@ missing_packages() {
   have_file /usr/include/zlib.h /usr/local/include/zlib.h || echo zlib1g-dev
   have curl || echo curl
   have openssl || echo openssl
+  # `make bench` measures it beside nginx, by wrk and h2load.
+  have wrk || echo wrk
+  have h2load || echo nghttp2-client
+  have nginx || [ -x /usr/sbin/nginx ] || echo nginx-light
   have make || echo make
   have git || echo git
   have setpriv || echo util-linux

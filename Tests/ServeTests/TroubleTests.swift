@@ -161,6 +161,30 @@ import Testing
     }
   }
 
+  @Test(arguments: ["", "ignore_startup_parameters = options"])
+  func itServesThroughAPooler(settings: String) async throws {
+    try await withService { direct in
+      let id = try await direct.wallet("main")
+      try await withPooler(direct.town.database, settings: settings + "\ndefault_pool_size = 2") { url in
+        let port = try PrivateRedis.freePort()
+        let program = try await Ironforge.start(
+          ["serve", "--listen", "127.0.0.1:\(port)"],
+          env: ["IRONFORGE_DATABASE_URL": url, "IRONFORGE_REDIS_URL": direct.redis.url])
+        defer { program.kill() }
+        let service = Service(town: direct.town, redis: direct.redis, port: port, program: program)
+        #expect(try await readiness(service, until: "ready").status == 200)
+        // More often than there are connections of the server, so that these change.
+        for _ in 0..<10 {
+          #expect(try await service.get("/api/v1/wallets").status == 200)
+          #expect(try await service.get("/api/v1/wallets/\(id)").status == 200)
+          #expect(try await service.get("/api/v1/wallets/ada@example.com%2Fmain").status == 200)
+        }
+        try service.program.signal(SIGTERM)
+        #expect(try await service.program.finish().exitCode == 0)
+      }
+    }
+  }
+
   @Test func aClientThatHangsUpIsNoFault() async throws {
     try await withService { service in
       let database = service.town.database
