@@ -25,26 +25,44 @@ public struct Plan: Sendable {
 
   /// Reads the output of `EXPLAIN (FORMAT JSON)`: an array of one object with a member `Plan`.
   ///
-  /// - Throws: `PlanError`.
+  /// - Throws: `PlanError`, with line and column.
   public init(parsingJSON bytes: [UInt8]) throws(PlanError) {
     let document: JSON
     do throws(JSONError) {
       document = try JSON(parsing: bytes)
     } catch {
-      throw PlanError(error.reason, line: error.line)
+      throw PlanError(error.reason, line: error.line, column: error.column)
     }
-    if document.elements.count > 1 { throw PlanError("more than one plan; give one at a time") }
-    try self.init(document: document.elements.first ?? document)
+    func placed(_ reason: String, _ path: [JSONStep]) -> PlanError {
+      let place = JSONError(reason, at: path, in: bytes)
+      return PlanError(place.reason, line: place.line, column: place.column)
+    }
+    if document.elements.count > 1 {
+      throw placed("a second plan begins here; give one at a time", [.element(1)])
+    }
+    do throws(PlanFault) {
+      try self.init(document: document.elements.first ?? document)
+    } catch {
+      let start: [JSONStep] = document.elements.isEmpty ? [] : [.element(0)]
+      throw placed(error.reason, start + error.path)
+    }
   }
 
   /// Reads a plan as text or JSON, as psql, pgAdmin or `auto_explain` print it.
   ///
-  /// - Throws: `PlanError`, with the line.
+  /// - Throws: `PlanError`, with the line; of JSON with the column too, where the line is as it was given.
   public init(parsing bytes: [UInt8]) throws(PlanError) {
     let source = try PlanSource(bytes)
     switch source.format {
-    case .json: try self.init(parsingJSON: source.json)
-    case .text: try self.init(document: TextPlanReader.document(source.lines))
+    case .json:
+      do throws(PlanError) { try self.init(parsingJSON: source.json) } catch { throw source.placed(error) }
+    case .text:
+      let text = try TextPlanReader.read(source.lines)
+      do throws(PlanFault) {
+        try self.init(document: text.document)
+      } catch {
+        throw PlanError(error.reason, line: text.line(of: error.path))
+      }
     }
   }
 }

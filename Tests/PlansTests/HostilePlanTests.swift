@@ -25,7 +25,48 @@ struct HostilePlanTests {
     "Limit\n  ->  Limit\n\u{0}",
   ])
   func isRefused(text: String) {
-    #expect(throws: PlanError.self) { try Plan(parsing: Array(text.utf8)) }
+    let error = #expect(throws: PlanError.self) { try Plan(parsing: Array(text.utf8)) }
+    #expect(error.map { $0.line > 0 } ?? false, "\(error?.message ?? "")")
+  }
+
+  /// The marks show where the wrong value begins.
+  @Test(arguments: [
+    "[\n {\"Plan\": {\"Node Type\": \"x\",\n   \"Plan Rows\": <-1}}]",
+    "[{\"Plan\": {\"Node Type\": \"x\", \"Plans\": [\n{\"Node Type\": \"y\"},\n{\"Node Type\": \"ü\", \"Total Cost\": <\"1\"}]}}]",
+    "[{\"Plan\": {\"Node Type\": \"x\", \"Plans\": [\n <{\"Plan Rows\": 1}]}}]",
+    "{\"Plan\": {\"Node Type\": \"x\", \"Workers\": [{\"Worker Number\": 1,\n \"Shared Hit Blocks\": <1e300}]}}",
+    "[{\"Plan\": {\"Node Type\": \"x\"},\n\"Triggers\": [{}, {\"Time\": <1e999}]}]",
+    "[{\"Plan\": {\"Node Type\": \"x\"},\n\"JIT\": {\"Timing\": {\"Total\": <-2}}}]",
+    "[{\"Plan\": {\"Node Type\": \"x\"}},\n<{\"Plan\": {\"Node Type\": \"y\"}}]",
+    "[\n<{\"Nothing\": 1}]", "[{\"Plan\": {\"Node Type\": \"x\",\n <nonsense}}]",
+    " QUERY PLAN\n-----\n [              +\n   {\"Plan\": {\"Node Type\": \"x\", \"Plan Rows\": <-1}}+\n ]\n(1 row)",
+  ])
+  func thePlaceInJSONIsNamed(marked: String) throws {
+    let before = try #require(marked.split(separator: "<").first)
+    let lines = before.split(separator: "\n", omittingEmptySubsequences: false)
+    let text = marked.replacing("<", with: "")
+    let error = #expect(throws: PlanError.self) { try Plan(parsing: Array(text.utf8)) }
+    #expect(error?.line == lines.count, "\(error?.message ?? "")")
+    #expect(error?.column == (lines.last?.count ?? 0) + 1, "\(error?.message ?? "")")
+  }
+
+  /// Of pgAdmin's quotes the column is not known any more; the line is.
+  @Test func whatWasQuotedHasItsLine() {
+    let text = "\"[\n{\"\"Plan\"\": {\"\"Node Type\"\": \"\"x\"\", \"\"Plan Rows\"\": -1}}]\""
+    let error = #expect(throws: PlanError.self) { try Plan(parsing: Array(text.utf8)) }
+    #expect(error?.line == 2 && error?.column == 0, "\(error?.message ?? "")")
+  }
+
+  /// Whatever is wrong in the middle of a tree is told where its node stands.
+  @Test func aNumberOfATextPlanIsToldWithItsNode() {
+    let text = """
+      Append  (cost=0.00..1.00 rows=1 width=4)
+        ->  Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)
+        ->  Seq Scan on b  (cost=0.00..1.00 rows=1 width=4)
+              Buffers: shared hit=99999999999999
+      """
+    let error = #expect(throws: PlanError.self) { try Plan(parsing: Array(text.utf8)) }
+    #expect(error.map { (3...4).contains($0.line) } ?? false, "\(error?.message ?? "")")
   }
 
   @Test func theLineIsNamed() {
@@ -42,8 +83,11 @@ struct HostilePlanTests {
     }
     let text = deep
     #expect(throws: PlanError.self) { try Plan(parsing: Array(text.utf8)) }
-    let open = String(repeating: "{\"Plan\":", count: 100_000)
-    #expect(throws: PlanError.self) { try Plan(parsing: Array(open.utf8)) }
+    for brackets in ["{\"Plan\":", "[", "[{\"Plan\": {\"Node Type\": \"x\", \"Plans\": "] {
+      let open = String(repeating: brackets, count: 100_000)
+      let line = #expect(throws: PlanError.self) { try Plan(parsing: Array(open.utf8)) }?.line
+      #expect(line == 1)
+    }
   }
 
   /// CTEs that read each other stand in no plan of a server.

@@ -3,21 +3,28 @@ public import Primitives
 /// From the document of the JSON format to values. The text format is made such a document first.
 extension Plan {
   /// - Parameter document: the object with the member `Plan`.
-  init(document: JSON) throws(PlanError) {
-    guard case .object = document["Plan"] else { throw PlanError("no member \"Plan\"") }
+  init(document: JSON) throws(PlanFault) {
+    guard case .object = document["Plan"] else { throw PlanFault("no member \"Plan\"") }
     var count = 0
-    root = try PlanNode(document["Plan"], depth: 0, count: &count)
+    root = try document.inside("Plan") { value throws(PlanFault) in
+      try PlanNode(value, depth: 0, count: &count)
+    }
     query = document["Query Text"].text
     planningTime = try document.amount("Planning Time")
     executionTime = try document.amount("Execution Time")
-    let planning = document["Planning"]
-    planningBuffers = try BufferUse(planning)
-    planningMemory = try planning.amount("Memory Used").map { Int(min($0, 1e15)) }
+    planningBuffers = try document.inside("Planning") { value throws(PlanFault) in try BufferUse(value) }
+    planningMemory = try document.inside("Planning") { value throws(PlanFault) in
+      try value.amount("Memory Used").map { Int(min($0, 1e15)) }
+    }
     settings = document["Settings"].members.map { ($0.key, $0.value.text ?? $0.value.description) }
-    for trigger in document["Triggers"].elements { triggers.append(try TriggerUse(trigger)) }
-    if case .object = document["JIT"] { jit = try JITUse(document["JIT"]) }
+    triggers = try document.each("Triggers") { value throws(PlanFault) in try TriggerUse(value) }
+    if case .object = document["JIT"] {
+      jit = try document.inside("JIT") { value throws(PlanFault) in try JITUse(value) }
+    }
     if case .object = document["Serialization"] {
-      serialization = try SerializationUse(document["Serialization"])
+      serialization = try document.inside("Serialization") { value throws(PlanFault) in
+        try SerializationUse(value)
+      }
     }
   }
 }
@@ -39,11 +46,11 @@ extension PlanNode {
     "Scan Direction=Forward", "Scan Direction=NoMovement", "Partial Mode=Simple", "Strategy=Plain",
   ]
 
-  init(_ json: JSON, depth: Int, count: inout Int) throws(PlanError) {
+  init(_ json: JSON, depth: Int, count: inout Int) throws(PlanFault) {
     count += 1
-    guard count <= Plan.nodesMax else { throw PlanError("more than \(Plan.nodesMax) nodes") }
-    guard depth <= Plan.depthMax else { throw PlanError("nodes nest deeper than \(Plan.depthMax)") }
-    guard let type = json["Node Type"].text else { throw PlanError("node \(count) has no \"Node Type\"") }
+    guard count <= Plan.nodesMax else { throw PlanFault("more than \(Plan.nodesMax) nodes") }
+    guard depth <= Plan.depthMax else { throw PlanFault("nodes nest deeper than \(Plan.depthMax)") }
+    guard let type = json["Node Type"].text else { throw PlanFault("node \(count) has no \"Node Type\"") }
     self.type = type
     relationship = json["Parent Relationship"].text
     subplanName = json["Subplan Name"].text
@@ -58,17 +65,13 @@ extension PlanNode {
     actual = try Actual(json)
     buffers = try BufferUse(json)
     details = Self.details(json)
-    workers = []
-    for worker in json["Workers"].elements {
-      let number = Int(min(try worker.amount("Worker Number") ?? 0, 1e6))
-      workers.append(
-        Worker(
-          number: number, actual: try Actual(worker), buffers: try BufferUse(worker),
-          details: Self.details(worker)))
+    workers = try json.each("Workers") { worker throws(PlanFault) in
+      Worker(
+        number: Int(min(try worker.amount("Worker Number") ?? 0, 1e6)), actual: try Actual(worker),
+        buffers: try BufferUse(worker), details: Self.details(worker))
     }
-    children = []
-    for child in json["Plans"].elements {
-      children.append(try PlanNode(child, depth: depth + 1, count: &count))
+    children = try json.each("Plans") { child throws(PlanFault) in
+      try PlanNode(child, depth: depth + 1, count: &count)
     }
   }
 
@@ -137,7 +140,7 @@ extension PlanNode {
 
 extension PlanNode.Actual {
   /// Nil where there is none.
-  fileprivate init?(_ json: JSON) throws(PlanError) {
+  fileprivate init?(_ json: JSON) throws(PlanFault) {
     guard let loops = try json.amount("Actual Loops") else { return nil }
     self.loops = loops
     rows = try json.amount("Actual Rows") ?? 0
@@ -148,12 +151,12 @@ extension PlanNode.Actual {
 }
 
 extension BufferUse {
-  init(_ json: JSON) throws(PlanError) {
+  init(_ json: JSON) throws(PlanFault) {
     self.init()
     guard !json.members.isEmpty else { return }
     for (key, path) in Self.counts {
       guard let count = try json.amount(key) else { continue }
-      guard count <= Double(Self.countMax) else { throw PlanError("\"\(key)\" is out of range") }
+      guard count <= Double(Self.countMax) else { throw PlanFault("\"\(key)\" is out of range", key) }
       self[keyPath: path] = Int(count)
     }
     for (key, path) in Self.times { self[keyPath: path] += try json.amount(key) ?? 0 }
@@ -161,7 +164,7 @@ extension BufferUse {
 }
 
 extension TriggerUse {
-  fileprivate init(_ json: JSON) throws(PlanError) {
+  fileprivate init(_ json: JSON) throws(PlanFault) {
     let constraint = json["Constraint Name"].text
     name = constraint ?? json["Trigger Name"].text ?? ""
     isConstraint = constraint != nil
@@ -172,15 +175,15 @@ extension TriggerUse {
 }
 
 extension JITUse {
-  fileprivate init(_ json: JSON) throws(PlanError) {
+  fileprivate init(_ json: JSON) throws(PlanFault) {
     functions = Int(min(try json.amount("Functions") ?? 0, 1e9))
     options = json["Options"].members.filter { $0.value.boolean == true }.map(\.key)
-    total = try json["Timing"].amount("Total")
+    total = try json.inside("Timing") { value throws(PlanFault) in try value.amount("Total") }
   }
 }
 
 extension SerializationUse {
-  fileprivate init(_ json: JSON) throws(PlanError) {
+  fileprivate init(_ json: JSON) throws(PlanFault) {
     time = try json.amount("Time")
     output = Int(min(try json.amount("Output Volume") ?? 0, 1e15))
     format = json["Format"].text ?? ""
@@ -195,18 +198,34 @@ extension JSON {
 }
 
 extension JSON {
+  /// Reads one member; what is wrong inside it is told with its name.
+  fileprivate func inside<T>(_ name: String, _ read: (JSON) throws(PlanFault) -> T) throws(PlanFault) -> T {
+    do throws(PlanFault) { return try read(self[name]) } catch { throw error.inside(name) }
+  }
+
+  /// Reads the elements of a member; what is wrong in one is told with its place.
+  fileprivate func each<T>(
+    _ name: String, _ read: (JSON) throws(PlanFault) -> T
+  ) throws(PlanFault) -> [T] {
+    var values: [T] = []
+    for (index, element) in self[name].elements.enumerated() {
+      do throws(PlanFault) { values.append(try read(element)) } catch { throw error.inside(name, index) }
+    }
+    return values
+  }
+
   /// A number that a `Double` holds, nil where the member is absent.
-  fileprivate func finite(_ key: String) throws(PlanError) -> Double? {
+  fileprivate func finite(_ key: String) throws(PlanFault) -> Double? {
     let value = self[key]
     if case .null = value { return nil }
-    guard let number = value.real else { throw PlanError("\"\(key)\" is no number in range") }
+    guard let number = value.real else { throw PlanFault("\"\(key)\" is no number in range", key) }
     return number
   }
 
   /// A number from 0 on, nil where the member is absent.
-  fileprivate func amount(_ key: String) throws(PlanError) -> Double? {
+  fileprivate func amount(_ key: String) throws(PlanFault) -> Double? {
     guard let number = try finite(key) else { return nil }
-    guard number >= 0 else { throw PlanError("\"\(key)\" is below 0") }
+    guard number >= 0 else { throw PlanFault("\"\(key)\" is below 0", key) }
     return number
   }
 }

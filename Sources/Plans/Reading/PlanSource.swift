@@ -10,6 +10,8 @@ struct PlanSource {
     var text: ByteText
     /// Whether psql marked that the cell goes on in the next line.
     var goesOn = false
+    /// Characters in front of `text` that were left out; nil where more than that was changed.
+    var cut: Int? = 0
   }
 
   /// Bytes; a plan of a thousand partitions with all options is some megabytes.
@@ -57,6 +59,12 @@ struct PlanSource {
     return document
   }
 
+  /// An error in `json` with its column in the line as it was given.
+  func placed(_ error: PlanError) -> PlanError {
+    let cut = lines.first { $0.number == error.line }.flatMap(\.cut)
+    return PlanError(error.reason, line: error.line, column: cut.map { $0 + error.column } ?? 0)
+  }
+
   /// `… LOG:  duration: 12.3 ms  plan:`, and behind it lines that begin with a tab, which syslog writes as `#011`.
   private mutating func cutOutOfLog() throws(PlanError) {
     let heads = lines.indices.filter {
@@ -68,7 +76,8 @@ struct PlanSource {
     }
     let rest = lines[(head + 1)...].map { line in
       guard let mark = line.text.range(of: "#011") else { return line }
-      return Line(number: line.number, text: ByteText([0x09] + line.text.bytes[mark.upperBound...]))
+      return Line(
+        number: line.number, text: ByteText([0x09] + line.text.bytes[mark.upperBound...]), cut: nil)
     }
     lines = Array(
       rest.prefix { $0.text.isEmpty || $0.text.bytes.first == 0x09 || $0.text.bytes.first == 0x20 })
@@ -83,7 +92,11 @@ struct PlanSource {
       var line = line
       let trimmed = line.text.trimmed
       if Self.isRule(trimmed) || Self.isRowCount(trimmed) || trimmed.starts(with: "-[ RECORD") { return nil }
-      line.text = isExpanded ? Self.valueOfRecord(line.text) : Self.unboxed(line.text)
+      let whole = line.text
+      line.text = isExpanded ? Self.valueOfRecord(whole) : Self.unboxed(whole)
+      // A piece of a slice keeps its places.
+      let front = whole.bytes[whole.bytes.startIndex..<line.text.bytes.startIndex]
+      line.cut = line.cut.map { $0 + front.count { $0 & 0xC0 != 0x80 } }
       if line.text.trimmed.string == "QUERY PLAN" { return nil }
       let end = line.text.trimmedEnd
       // The longest line of a cell has no blank before the mark. No line of a plan ends in one of these by itself.
@@ -139,6 +152,7 @@ struct PlanSource {
         text = text.trimmedEnd.ends(with: "\"") ? text.trimmedEnd.dropLast(1) : text
       }
       lines[index].text = text.undoublingQuotes
+      lines[index].cut = nil
     }
     if isEachQuoted, let head = lines.firstIndex(where: { $0.text.trimmed.string == "QUERY PLAN" }) {
       lines.remove(at: head)

@@ -17,9 +17,12 @@ struct TextPlanReader {
 
     /// From the members that the node's own line gave.
     let type: String
+    /// Where the node stands.
+    let line: Int
 
-    init(_ members: Members) {
+    init(_ members: Members, line: Int) {
       self.members = members
+      self.line = line
       type = members.first { $0.key == "Node Type" }?.value.text ?? ""
     }
   }
@@ -48,7 +51,26 @@ struct TextPlanReader {
   private var announced: String?
   private var summary = PlanSummary()
 
-  static func document(_ lines: [PlanSource.Line]) throws(PlanError) -> JSON {
+  /// The document, and the lines of its nodes.
+  struct Outcome {
+    let document: JSON
+    /// Of each node: its line, and the places of its children in this list.
+    fileprivate let nodes: [(line: Int, children: [Int])]
+
+    /// The line of the node that a path leads to or into.
+    func line(of path: [JSONStep]) -> Int {
+      var node = 0
+      for (list, step) in zip(path, path.dropFirst()) {
+        guard list == .member("Plans"), case .element(let place) = step,
+          nodes[node].children.indices.contains(place)
+        else { continue }
+        node = nodes[node].children[place]
+      }
+      return nodes[node].line
+    }
+  }
+
+  static func read(_ lines: [PlanSource.Line]) throws(PlanError) -> Outcome {
     var reader = TextPlanReader()
     var goesOn = false
     for line in lines {
@@ -59,7 +81,8 @@ struct TextPlanReader {
     guard !reader.drafts.isEmpty else { throw PlanError("no node of a plan", line: end) }
     reader.endLongText()
     try reader.requireWhole(end)
-    return .object([("Plan", reader.tree())] + reader.summary.members)
+    let nodes = reader.drafts.map { (line: $0.line, children: $0.children) }
+    return Outcome(document: .object([("Plan", reader.tree())] + reader.summary.members), nodes: nodes)
   }
 
   /// A plan that was cut off shows by nodes that lack an input. What is below "never executed" is printed too.
@@ -168,7 +191,7 @@ struct TextPlanReader {
     }
     if summary.isOpen { throw PlanError("a node behind the end of the plan", line: line.number) }
     worker = nil
-    var draft = Draft(node.members)
+    var draft = Draft(node.members, line: line.number)
     let index = drafts.count
     if !drafts.isEmpty {
       while let top = open.last, top.column >= column { open.removeLast() }
