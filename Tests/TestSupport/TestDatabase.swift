@@ -80,3 +80,11 @@ extension Result where Failure == any Error, Success: Sendable {
     }
   }
 }
+
+/// Whether the server of the tests has an extension to create, for `.enabled`: the programs of other versions come without some.
+public func serverOffers(_ name: String) async throws -> Bool {
+  let address = try await SharedPostgres.shared.address()
+  let rows = try await address.sql(
+    "select 1 from pg_available_extensions where name = '\(name)'", database: "postgres")
+  return rows == [["1"]]
+}

@@ -21,6 +21,20 @@ struct IndexCandidatesTests {
       ])
   }
 
+  @Test func columnsOfAJoinAreEqualities() {
+    #expect(ddl(["(x.customer_id = c.id)"]) == ["t (customer_id)"])
+    #expect(
+      ddl(["(x.status = 'open'::text)", "((c.id = x.customer_id) AND (c.region = x.region))"])
+        == ["t (status, customer_id, region)", "t (status)", "t (customer_id)", "t (region)"])
+  }
+
+  @Test func aGainOfATenthIsToldAndOneOfThirtyPercentIsACause() {
+    #expect(IndexProof.gain(from: 1000, to: 901) == .none)
+    #expect(IndexProof.gain(from: 1000, to: 900) == .some)
+    #expect(IndexProof.gain(from: 1000, to: 701) == .some)
+    #expect(IndexProof.gain(from: 1000, to: 700) == .cause)
+  }
+
   @Test func whatNoIndexServesGivesNone() {
     #expect(ddl(["((a = 1) OR (b = 2))"]) == [])
     #expect(ddl(["(x.a = x.b)"]) == [])

@@ -24,7 +24,7 @@ extension PlanReview {
     let read = node.real("Rows Removed by Filter") + actual.rows
     if actual.loops > 1, read <= 1, node.type.hasPrefix("Index") { return nil }
     let filter = node.text("Filter") ?? "its filter"
-    let wish = wish(for: index, conditions: [node.text("Filter")])
+    let wish = wish(for: index, conditions: [node.text("Filter")] + joinConditions(of: index))
     // Rows are averages of all loops, and rounded up to PostgreSQL 17.
     let kept = rows == 0 && actual.loops > 1 ? "fewer than 1 a loop" : PlanNumbers.count(rows)
     return PlanFinding(
@@ -41,31 +41,44 @@ extension PlanReview {
     guard entry.node.type == "Seq Scan", let time = entry.ownTime, time >= limits.seqScanTime,
       analysis.ownTimeShare(index) >= limits.seqScanShare
     else { return nil }
+    let reading =
+      "It reads the whole table\(timeText(time)) and keeps \(PlanNumbers.count(entry.rows ?? 0)) rows"
+    let joins = joinConditions(of: index)
+    if let join = joins.first, let wish = wish(for: index, conditions: [entry.node.text("Filter")] + joins) {
+      return PlanFinding(
+        .seqScan, entry: index, node: entry.node.label,
+        message: "\(reading), although few rows are joined with it: \(join).",
+        nextStep: "Make an index on its columns of \(join), so that it is searched once for each of them.",
+        weight: time, wish: wish)
+    }
     return PlanFinding(
-      .seqScan, entry: index, node: entry.node.label,
-      message:
-        "It reads the whole table\(timeText(time)) and keeps \(PlanNumbers.count(entry.rows ?? 0)) rows:"
-        + " no index would read less.",
+      .seqScan, entry: index, node: entry.node.label, message: "\(reading): no index would read less.",
       nextStep:
         "Ask for fewer rows or columns, keep the result (a summary table, a materialized view), or partition the"
         + " table so that parts of it are left out.", weight: time)
   }
 
-  /// Without ANALYZE: sequential scans with a filter that are most of the cost.
+  /// Without ANALYZE: sequential scans with a filter, or joined with few rows, that are most of the cost.
   func expectedScans() -> [PlanFinding] {
     let total = analysis.entries[0].node.totalCost
     guard total > 0 else { return [] }
     return analysis.entries.indices.compactMap { index in
       let entry = analysis.entries[index]
-      guard entry.node.type == "Seq Scan", let filter = entry.node.text("Filter"),
+      let filter = entry.node.text("Filter")
+      let joins = joinConditions(of: index)
+      guard entry.node.type == "Seq Scan", let condition = filter ?? joins.first,
         entry.ownCost >= limits.seqScanShare * total, entry.ownCost >= 100,
-        let wish = wish(for: index, conditions: [filter])
+        let wish = wish(for: index, conditions: [filter] + joins)
       else { return nil }
       return PlanFinding(
         .seqScan, entry: index, node: entry.node.label,
         message: "It reads the whole table, \(PlanNumbers.share(entry.ownCost / total)) of the cost, for"
-          + " \(PlanNumbers.count(entry.node.rowsEstimated)) rows that are expected to fulfil \(filter).",
-        nextStep: "Make an index on the columns of \(filter), if few rows fulfil it.", weight: entry.ownCost,
+          + " \(PlanNumbers.count(entry.node.rowsEstimated)) rows"
+          + (filter == nil
+            ? ", although few rows are joined with it: \(condition)."
+            : " that are expected to fulfil \(condition)."),
+        nextStep: "Make an index on the columns of \(condition), if few rows fulfil it.",
+        weight: entry.ownCost,
         wish: wish)
     }
   }

@@ -33,21 +33,9 @@ public struct IndexCandidates: Sendable {
     add(equal)
     if !equal.isEmpty { equal.forEach { add([$0]) } }
     found.range.forEach { add([$0]) }
-    let table = (wish.schema.map { [$0, wish.relation] } ?? [wish.relation]).map(Self.quoted).joined(
+    let table = (wish.schema.map { [$0, wish.relation] } ?? [wish.relation]).map(SQLSyntax.quoted).joined(
       separator: ".")
     ddl = lists.map { "CREATE INDEX CONCURRENTLY ON \(table) (\($0.joined(separator: ", ")))" }
-  }
-
-  /// As `quote_ident` does: only where it is needed.
-  static func quoted(_ name: String) -> String {
-    let isPlain =
-      name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F }
-      && name.utf8.first.map { !(0x30...0x39).contains($0) } ?? false
-    // A key word that may not stand there is refused by the grammar, and quoted.
-    if isPlain, let tree = try? SQLSyntax.parse("create index on t (\(name))"), tree.count == 1 {
-      return name
-    }
-    return "\"" + name.replacing("\"", with: "\"\"") + "\""
   }
 
   /// Empty where a part of it is no column of the table.
@@ -162,7 +150,7 @@ struct ConditionColumns {
       $0["String"]["sval"].text ?? $0["String"]["str"].text
     }
     guard let name = fields.last, let name else { return nil }
-    if fields.count == 1 { return IndexCandidates.quoted(name) }
-    return fields.count == 2 && fields[0] == alias ? IndexCandidates.quoted(name) : nil
+    if fields.count == 1 { return SQLSyntax.quoted(name) }
+    return fields.count == 2 && fields[0] == alias ? SQLSyntax.quoted(name) : nil
   }
 }

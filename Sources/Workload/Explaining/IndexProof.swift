@@ -6,10 +6,15 @@ internal import Primitives
 public struct IndexProof {
   /// Findings for which indexes are tried; planning a large statement takes time.
   private static let findingsMax = 5
-  /// A gain under a tenth is within what the cost model knows.
-  private static let gain = 0.9
-  /// What is saved by less is worth telling, but is not why the statement is slow.
-  private static let gainOfACause = 0.7
+  /// What the best index makes of a statement's cost.
+  enum Gain: Equatable { case none, some, cause }
+
+  /// A gain under a tenth is within what the cost model knows; one under 30 % is worth telling, but what it serves is not why the
+  /// statement is slow.
+  static func gain(from before: Double, to after: Double) -> Gain {
+    if after > 0.9 * before { return .none }
+    return after > 0.7 * before ? .some : .cause
+  }
 
   private let explainer: StatementExplainer
 
@@ -53,13 +58,15 @@ public struct IndexProof {
         proven.append(finding)
         continue
       }
-      if let finding = try judged(finding, wish, trial, before) { proven.append(finding) }
+      if let finding = try judged(finding, wish, trial, before, isExecuted: request.isAnalyzed) {
+        proven.append(finding)
+      }
     }
     return proven.filter(\.isRootCause) + proven.filter { !$0.isRootCause }
   }
 
   private func judged(
-    _ finding: PlanFinding, _ wish: IndexWish, _ trial: Trial, _ before: Double
+    _ finding: PlanFinding, _ wish: IndexWish, _ trial: Trial, _ before: Double, isExecuted: Bool
   ) throws -> PlanFinding? {
     var finding = finding
     var best: (ddl: String, cost: Double)?
@@ -69,8 +76,9 @@ public struct IndexProof {
       // An index more only for a real gain: the candidates go from wide to narrow.
       if best.map({ cost <= $0.cost * 1.01 }) ?? true { best = (ddl, cost) }
     }
-    guard let best, best.cost <= Self.gain * before else {
-      if finding.code == .seqScan { return nil }
+    let gain = best.map { Self.gain(from: before, to: $0.cost) } ?? .none
+    guard let best, gain != .none else {
+      if finding.code == .seqScan, !isExecuted { return nil }
       finding.nextStep =
         "No index on the columns of its conditions would be used, says the planner (HypoPG); filter by something"
         + " more selective, or read fewer rows before it."
@@ -79,7 +87,7 @@ public struct IndexProof {
     finding.nextStep =
       "\(best.ddl); -- verified with HypoPG: the statement's cost falls from \(PlanNumbers.count(before)) to"
       + " \(PlanNumbers.count(best.cost))"
-    if best.cost > Self.gainOfACause * before { finding.isRootCause = false }
+    if gain == .some { finding.isRootCause = false }
     return finding
   }
 

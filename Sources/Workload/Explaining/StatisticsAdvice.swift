@@ -36,7 +36,7 @@ public enum StatisticsAdvice {
   }
 
   private static func qualified(_ name: String, _ schema: String?) -> String {
-    (schema.map { [$0, name] } ?? [name]).map(IndexCandidates.quoted).joined(separator: ".")
+    (schema.map { [$0, name] } ?? [name]).map(SQLSyntax.quoted).joined(separator: ".")
   }
 
   /// Up to PostgreSQL 15 statistics must have a name. It is cut at the end of a character.

@@ -1,0 +1,13 @@
+extension SQLSyntax {
+  /// A name as SQL wants it: in quotes only where it needs them, as `quote_ident` does.
+  public static func quoted(_ name: String) -> String {
+    let isPlain =
+      name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x5F }
+      && name.utf8.first.map { !(0x30...0x39).contains($0) } ?? false
+    // A key word that may not stand there is refused by the grammar, and quoted.
+    if isPlain, let tree = try? SQLSyntax.parse("create index on t (\(name))"), tree.count == 1 {
+      return name
+    }
+    return "\"" + name.replacing("\"", with: "\"\"") + "\""
+  }
+}
