@@ -45,7 +45,7 @@ public struct AdvicePage {
     """
     <section class="card">
     <pre>\(index.ddl)</pre>
-    <p>\(size(Double(index.sizeBytes))) when built; saves \(count(index.costSaved)) units of cost. \(index.reason).
+    <p>\(size(Double(index.sizeBytes))) when built; saves \(count(index.costSaved)) units of cost: \(index.reason).
     <span class="faint">Statements \(index.queries.joined(separator: ", ")).</span></p>
     </section>
     """

@@ -55,7 +55,8 @@ public struct HTMLPage: Sendable {
     p { margin: .4rem 0; max-width: 75ch; }
     a { color: var(--accent); }
     code, pre { font: .86em/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
-    pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem; overflow-x: auto; }
+    pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: .6rem .8rem;
+      white-space: pre-wrap; overflow-wrap: anywhere; }
     table { border-collapse: collapse; width: 100%; font-size: .93rem; }
     th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
     th { color: var(--faint); font-weight: 600; }

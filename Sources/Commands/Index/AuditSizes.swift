@@ -165,7 +165,7 @@ extension AuditPage {
     .meta { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: center; margin: .3rem 0; font-size: .9rem; }
     article ul { margin: .4rem 0; padding-left: 1.2rem; }
     article li { overflow-wrap: anywhere; }
-    article pre { margin: .4rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+    article pre { margin: .4rem 0; }
     .caption { margin: .5rem 0 0; font-size: .85rem; }
     summary { cursor: pointer; }
     article summary { color: var(--faint); font-size: .9rem; }

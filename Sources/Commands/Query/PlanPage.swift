@@ -93,8 +93,6 @@ struct PlanPage {
   // MARK: The table
 
   private var table: HTML {
-    let titles =
-      analysis.isAnalyzed ? ["Own", "Time", "Rows", "Expected", "Pages"] : ["Own cost", "Cost", "Rows"]
     let rows = analysis.entries.indices.map(row)
     return """
       <div class="scroll"><table class="nodes">
@@ -105,9 +103,14 @@ struct PlanPage {
       """
   }
 
+  private var titles: [String] {
+    analysis.isAnalyzed ? ["Own", "Time", "Rows", "Expected", "Pages"] : ["Own cost", "Cost", "Rows"]
+  }
+
   private func row(_ index: Int) -> HTML {
     let entry = analysis.entries[index]
-    let cells = HTML(numbers(entry).map { "<td class=\"number\">\($0)</td>" })
+    let cells = HTML(
+      zip(titles, numbers(entry)).map { "<td class=\"number\" data-title=\"\($0)\">\($1)</td>" })
     let plan: HTML = entry.node.subplanName.map { "<span class=\"faint\">\($0)</span> " } ?? ""
     let details = planRemarks(entry.node, loops: entry.node.actual?.loops ?? 1)
     let share = analysis.totalTime == nil ? 0 : analysis.ownTimeShare(index)
@@ -115,7 +118,7 @@ struct PlanPage {
     let bar: HTML = share < 0.005 ? "" : "<span class=\"bar\"><i style=\"width:\(width)\"></i></span>"
     return """
       <tr id="n\(index)"\(HTML(stringLiteral: causes.contains(index) ? " class=\"cause\"" : ""))>
-      <td style="padding-left:\(min(entry.depth, 40))rem">\(plan)<b>\(entry.node.label)</b>\
+      <td style="--depth:\(min(entry.depth, 40))">\(plan)<b>\(entry.node.label)</b>\
       \(bar)\
       \(HTML(details.map { "<div class=\"detail\">\($0)</div>" }))</td>\(cells)</tr>
 
@@ -162,7 +165,6 @@ struct PlanPage {
     .finding.cause { border-color: var(--bad); }
     .finding.cause .what b { color: var(--bad); }
     .finding p { overflow-wrap: anywhere; }
-    .finding pre { white-space: pre-wrap; overflow-wrap: anywhere; }
     .next::before { content: "\\2192\\A0"; color: var(--accent); }
     .flame { overflow-x: auto; padding: .2rem 0 .6rem; }
     .flame > .cell { min-width: 600px; }
@@ -182,12 +184,23 @@ struct PlanPage {
     .box:hover, .box:focus { outline: 2px solid var(--accent); outline-offset: -1px; }
     .nodes { min-width: 46rem; }
     .nodes th:first-child { padding-left: 0; }
+    .nodes td:first-child { padding-left: calc(var(--depth) * 1rem); }
     .nodes td:first-child b { font-weight: 600; overflow-wrap: anywhere; }
     .nodes tr.cause td:first-child { box-shadow: inset 3px 0 var(--bad); }
     .nodes tr:target td { background: color-mix(in srgb, var(--accent) 16%, transparent); }
     .detail { color: var(--faint); font: .78rem/1.4 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
     .bar { display: block; height: 3px; width: 9rem; background: var(--panel); border-radius: 2px; margin: .15rem 0; }
     .bar i { display: block; height: 3px; background: var(--bad); border-radius: 2px; }
+    @media (max-width: 46rem) {
+      .nodes { min-width: 0; }
+      .nodes thead { display: none; }
+      .nodes tbody, .nodes tr { display: block; }
+      .nodes tr { padding: .3rem 0; border-bottom: 1px solid var(--line); }
+      .nodes td { display: inline-block; padding: 0 .8rem 0 0; border: 0; white-space: normal; }
+      .nodes td:first-child { display: block; padding-left: min(var(--depth) * .5rem, 6rem); }
+      .nodes td.number:empty { display: none; }
+      .nodes td.number::before { content: attr(data-title) " "; color: var(--faint); font-size: .8rem; }
+    }
 
     """
 }
