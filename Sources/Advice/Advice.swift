@@ -2,7 +2,7 @@ public import Indexes
 
 /// An index that is worth having.
 public struct AdvisedIndex: Sendable {
-  /// Ready to be run, with a semicolon.
+  /// Ready to be run, with a semicolon: one statement, or for a partitioned table several, a line each.
   public let ddl: String
   public let table: RelationName
   /// The keys, as SQL.

@@ -6,10 +6,13 @@ struct AdviceReport {
   private let pool: CandidatePool
   private let problem: ChoiceProblem
   private let chosen: Chooser.Chosen
+  private let catalog: Catalog
 
   init(
-    _ analysis: WorkloadAnalysis, _ pool: CandidatePool, _ problem: ChoiceProblem, _ chosen: Chooser.Chosen
+    _ analysis: WorkloadAnalysis, _ pool: CandidatePool, _ problem: ChoiceProblem, _ chosen: Chooser.Chosen,
+    _ catalog: Catalog
   ) {
+    self.catalog = catalog
     self.analysis = analysis
     self.pool = pool
     self.problem = problem
@@ -17,7 +20,8 @@ struct AdviceReport {
   }
 
   func advice(isPoolCut: Bool) -> Advice {
-    let indexes = chosen.indexes.members.map(index).sorted { $0.costSaved > $1.costSaved }
+    var recipe = NewIndexRecipe(catalog)
+    let indexes = chosen.indexes.members.map { index($0, &recipe) }.sorted { $0.costSaved > $1.costSaved }
     let queries = zip(analysis.queries, chosen.costs).map { query, planned in
       AdvisedQuery(
         id: query.statement.id, text: query.statement.text, calls: query.statement.calls,
@@ -29,7 +33,19 @@ struct AdviceReport {
       isCutShort: chosen.isCutShort || isPoolCut)
   }
 
-  private func index(_ item: Int) -> AdvisedIndex {
+  private func ddl(_ candidate: Candidate, _ recipe: inout NewIndexRecipe) -> String {
+    guard let table = catalog.tables[candidate.table], table.isPartitioned else {
+      return candidate.ddl(analysis.schema, concurrently: true) + ";"
+    }
+    let columns = candidate.keys.map { key -> String in
+      guard case .column(let number) = key.term else { return "expr" }
+      return analysis.schema.relations[candidate.table]?.column(number)?.name ?? "expr"
+    }
+    let body = candidate.body(analysis.schema)
+    return recipe.statements(on: table, columns: columns, body: body).lines.joined(separator: "\n")
+  }
+
+  private func index(_ item: Int, _ recipe: inout NewIndexRecipe) -> AdvisedIndex {
     let candidate = pool.candidates[item]
     var saved = 0.0
     var users: [(id: String, factor: Double)] = []
@@ -40,7 +56,7 @@ struct AdviceReport {
     }
     let table = analysis.schema.relations[candidate.table]
     return AdvisedIndex(
-      ddl: candidate.ddl(analysis.schema, concurrently: true) + ";",
+      ddl: ddl(candidate, &recipe),
       table: table?.name ?? .init(schema: "", name: "", quoted: ""),
       columns: candidate.keys.map { key in
         switch key.term {

@@ -3,21 +3,38 @@ public import Postgres
 /// All SQL of this target whose text is known beforehand; what plans and hypothetical indexes need is made at run time.
 public enum AdviceStatements {
   /// For the test that prepares every statement.
-  public static let all = [tables, columns, hypoPG, hypoPGAvailable]
+  public static let all = [tables, columns, setPath, path, hypoPG, hypoPGAvailable]
 
+  /// With those that inherit from them: a query reads their rows too, and no index of a parent finds those. The largest, since
+  /// each takes planning for itself.
   private static let named = """
     select c.oid from pg_class c
     where c.relname = any($1::text[]) and c.relkind in ('r', 'p', 'm', 'v') and c.relpersistence <> 't'
       and c.relnamespace <> 'pg_catalog'::regnamespace
+    union
+    select k.oid from pg_class c
+    cross join lateral (
+      with recursive heirs as (
+        select h.inhrelid as oid from pg_inherits h where h.inhparent = c.oid
+        union
+        select h.inhrelid from heirs r join pg_inherits h on h.inhparent = r.oid
+      )
+      select k.oid from heirs join pg_class k on k.oid = heirs.oid and k.relkind = 'r'
+      order by k.reltuples desc, k.oid limit \(heirsMax)
+    ) k
+    where c.relname = any($1::text[]) and c.relkind = 'r' and c.relpersistence <> 't'
     """
+  static let heirsMax = 32
 
   static let tables = Statement.inspecting(
     """
     with recursive named as (\(named)), parts as (
       -- Pages, rows and counters of a partitioned table are those of its partitions.
-      select oid as root, oid from named
+      select n.oid as root, n.oid from named n
       union all
-      select p.root, h.inhrelid from parts p join pg_inherits h on h.inhparent = p.oid
+      select p.root, h.inhrelid from parts p
+      join pg_inherits h on h.inhparent = p.oid
+      join pg_class c on c.oid = h.inhparent and c.relkind = 'p'
     ), sums as (
       select p.root, sum(greatest(c.reltuples, 0)::float8) filter (where c.relkind <> 'p') as rows,
         sum(c.relpages::float8) as pages,
@@ -28,13 +45,20 @@ public enum AdviceStatements {
     )
     select c.oid, n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
       pg_table_is_visible(c.oid), c.relkind = 'p', coalesce(s.rows, 0), coalesce(s.pages, 0), coalesce(s.writes, 0),
-      case when c.relkind = 'v' then pg_get_viewdef(c.oid) end
+      case when c.relkind = 'v' then pg_get_viewdef(c.oid) end,
+      coalesce((
+        with recursive heirs as (
+          select h.inhrelid as oid from pg_inherits h where h.inhparent = c.oid and c.relkind = 'r'
+          union
+          select h.inhrelid from heirs r join pg_inherits h on h.inhparent = r.oid
+        )
+        select array_agg(heirs.oid::int8 order by heirs.oid) from heirs join named on named.oid = heirs.oid), '{}')
     from sums s
     join pg_class c on c.oid = s.root
     join pg_namespace n on n.oid = c.relnamespace
     """,
     parameters: [.textArray],
-    columns: [.oid, .text, .text, .text, .bool, .bool, .float8, .float8, .float8, .text])
+    columns: [.oid, .text, .text, .text, .bool, .bool, .float8, .float8, .float8, .text, .int8Array])
 
   /// The default operator class is searched as `GetDefaultOpClass` does: of the type itself, then of what it is
   /// binary-coercible to (varchar goes by text's), then of the polymorphic ones.
@@ -92,6 +116,12 @@ public enum AdviceStatements {
       .textArray,
       .textArray,
     ])
+
+  /// Until the end of the transaction.
+  static let setPath = Statement(
+    "select set_config('search_path', $1, true)", parameters: [.text], columns: [.text])
+
+  static let path = Statement("select current_schemas(false)::text[]", columns: [.textArray])
 
   /// Where HypoPG's functions are; it may live in any schema.
   static let hypoPG = Statement.inspecting(

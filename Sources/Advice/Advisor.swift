@@ -48,7 +48,7 @@ public struct Advisor {
     let problem = pool.problem(limits: request.limits.forEstimates)
     let source = PlannedCosts(analysis, pool.candidates, whatIf, deadline, lastDeadline, shouldStop)
     let chosen = try Chooser(problem, source).choose()
-    return AdviceReport(analysis, pool, problem, chosen).advice(isPoolCut: pool.isCutShort)
+    return AdviceReport(analysis, pool, problem, chosen, catalog).advice(isPoolCut: pool.isCutShort)
   }
 }
 
@@ -67,6 +67,8 @@ struct WorkloadAnalysis {
   let schema: Schema
   var queries: [AnalysedQuery] = []
   var unexplained: [UnexplainedStatement] = []
+  /// The schema as statements see it, by their `search_path`.
+  private var seen: [String: Schema] = [:]
 
   /// Parses the statements, reads the tables that they name, and plans each.
   init(
@@ -94,26 +96,56 @@ struct WorkloadAnalysis {
         }
         continue
       }
-      let uses = ReferenceReader.uses(in: tree, schema: schema)
-      if uses.isEmpty, statement.milliseconds != nil { continue }
       do {
-        // What was measured is what others have sent to the server.
-        let author: StatementAuthor = statement.milliseconds == nil ? .caller : .others
-        let plannable = try StatementPlanner(session, author: author).prepare(statement.text)
-        let plan = try whatIf.plan(plannable)
-        queries.append(
-          AnalysedQuery(
-            statement: statement, uses: uses, plannable: plannable, cost: plan.cost,
-            rowsWritten: plan.rowsWritten))
+        try add(statement, tree, session, whatIf)
       } catch let error as any Failure {
         // A stop, or a connection that is gone, is no fault of the statement.
         guard session.isOpen else { throw error }
         if case .cancelled? = error as? PostgresError { throw error }
-        unexplained.append(Self.unexplained(statement, error.message))
+        unexplained.append(Self.unexplained(statement, Self.reason(error, statement)))
       }
     }
     let places = Dictionary(statements.enumerated().map { ($0.element.id, $0.offset) }) { first, _ in first }
     unexplained.sort { places[$0.id] ?? 0 < places[$1.id] ?? 0 }
+  }
+
+  private mutating func add(
+    _ statement: WorkloadStatement, _ tree: JSON, _ session: Session, _ whatIf: WhatIf
+  ) throws {
+    var uses = ReferenceReader.uses(in: tree, schema: try schema(for: statement, session))
+    // Without any table there is nothing to advise; where names were not found, the server says so now.
+    if uses.isEmpty, statement.milliseconds != nil, NamedRelations.names(in: tree).isEmpty { return }
+    // What was measured is what others have sent to the server.
+    let author: StatementAuthor = statement.milliseconds == nil ? .caller : .others
+    let plannable = try StatementPlanner(session, author: author)
+      .prepare(statement.text, searchPath: statement.searchPath)
+    if uses.isEmpty, statement.milliseconds != nil { return }
+    // Behind the others, whose joins name each other by their places.
+    for use in uses {
+      guard let table = schema.relations[use.table] else { continue }
+      uses += table.heirs.compactMap { schema.relations[$0].map { use.inherited(by: $0, from: table) } }
+    }
+    let plan = try whatIf.plan(plannable)
+    queries.append(
+      AnalysedQuery(
+        statement: statement, uses: uses, plannable: plannable, cost: plan.cost,
+        rowsWritten: plan.rowsWritten))
+  }
+
+  private mutating func schema(for statement: WorkloadStatement, _ session: Session) throws -> Schema {
+    guard let path = statement.searchPath else { return schema }
+    if let known = seen[path] { return known }
+    let found = schema.seen(from: try SchemaReader(session).schemas(of: path))
+    seen[path] = found
+    return found
+  }
+
+  /// A name that is not found is nearly always one of another `search_path`.
+  private static func reason(_ error: any Failure, _ statement: WorkloadStatement) -> String {
+    guard let path = statement.searchPath, let server = error as? PostgresError,
+      ["42P01", "3F000"].contains(server.sqlState)
+    else { return error.message }
+    return "\(error.message), under the search_path of its role: \(path.isEmpty ? "empty" : path)"
   }
 
   private static func unexplained(_ statement: WorkloadStatement, _ reason: String) -> UnexplainedStatement {

@@ -69,6 +69,17 @@ struct StatementGuard {
   static let setPath = Statement.inspecting(
     "select pg_catalog.set_config('search_path', $1, true)", parameters: [.text], columns: [.text])
 
+  /// A schema of a `search_path` that is there, and that this role may not use (`SplitIdentifierString` in PostgreSQL's
+  /// `varlena.c`).
+  static let hiddenSchema = Statement(
+    """
+    select quote_ident(n.nspname)
+    from regexp_matches($1, '"((?:[^"]|"")*)"|([^",\\s]+)', 'g') m (parts)
+    join pg_namespace n on n.nspname = coalesce(replace(m.parts[1], '""', '"'), lower(m.parts[2]))
+    where not has_schema_privilege(n.oid, 'usage')
+    limit 1
+    """, parameters: [.text], columns: [.text])
+
   /// Whether the role is a superuser or may become one, or may run programs or write files on the server. A function can undo SET
   /// ROLE, so that the role which has logged in counts too.
   static let isPowerful = Statement.inspecting(

@@ -31,14 +31,15 @@ public struct StatementPlanner {
   /// Finds out how a statement can be planned. Nothing is left behind in the session.
   ///
   /// - Parameter searchPath: the setting under which the statement runs; nil for the session's own.
-  /// - Throws: `StatementNotExplainable` for what has no plan; `PostgresError` for what the server does not take, such as a
-  ///   table that is gone.
+  /// - Throws: `StatementNotExplainable` for what has no plan; `schema_hidden` where this role may not use a schema of the path;
+  ///   `PostgresError` for what the server does not take, such as a table that is gone.
   public func prepare(_ sql: String, searchPath: String? = nil) throws -> PlannableStatement {
     let statement = try NormalizedText(sql, serverVersion: session.serverVersion)
     var search = ParameterSearch(statement, serverVersion: session.serverVersion) { [session] text, types in
       do {
         return .taken(
           try session.behindSavepoint {
+            try session.requireSchemas(of: searchPath)
             try session.setSearchPath(searchPath)
             return try session.describe(text, parameters: types)
           })
@@ -124,6 +125,16 @@ public struct PlannableStatement {
 }
 
 extension Session {
+  /// A schema that this role may not use counts for nothing in its path, and a name could stand for another table.
+  fileprivate func requireSchemas(of path: String?) throws {
+    guard let path, let row = try query(StatementGuard.hiddenSchema(path)).first else { return }
+    let name: String = try row.decode(0)
+    throw SimpleFailure(
+      .privilege, code: "schema_hidden",
+      message: "this role may not use schema \(name), where the statement's role looks for its tables",
+      hint: "grant usage on schema \(name) to it")
+  }
+
   /// Until the end of the transaction or savepoint.
   fileprivate func setSearchPath(_ path: String?) throws(PostgresError) {
     guard let path else { return }

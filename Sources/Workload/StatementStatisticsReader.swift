@@ -67,6 +67,7 @@ public enum WorkloadStatements {
   /// For the test that prepares every statement.
   public static let all = [
     place, StatementGuard.isPowerful, StatementGuard.place, StatementGuard.setPath,
+    StatementGuard.hiddenSchema,
     StatementGuard.hasStrangers, StatementGuard.strangers,
   ]
 

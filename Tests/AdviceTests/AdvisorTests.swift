@@ -6,7 +6,9 @@ import Testing
 
 @testable import Advice
 
-@Suite(.timeLimit(.minutes(3))) struct AdvisorTests {
+@Suite(
+  .timeLimit(.minutes(3)), .enabled("the server does not offer HypoPG") { try await serverOffers("hypopg") })
+struct AdvisorTests {
   private static let shop = DatabaseTemplate("advice_shop") { database in
     try await database.sql(
       """

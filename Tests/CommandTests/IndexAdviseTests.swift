@@ -2,7 +2,9 @@ import Primitives
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(5))) struct IndexAdviseTests {
+@Suite(
+  .timeLimit(.minutes(5)), .enabled("the server does not offer HypoPG") { try await serverOffers("hypopg") })
+struct IndexAdviseTests {
   private static let shop = DatabaseTemplate("advise_command") { database in
     try await database.sql(
       """
@@ -109,6 +111,38 @@ import Testing
         #expect((query["calls"].integer ?? 0) >= 2)
         #expect((query["total_ms"].real ?? 0) > 0)
       }
+    }
+  }
+
+  /// `ALTER ROLE … SET search_path`, and that of the role in this database before that of the role.
+  @Test func aStatementMeansTheTablesOfItsRole() async throws {
+    try await withDatabase(template: Self.shop) { database in
+      let role = "shop_\(database.name)"
+      try await database.sql(
+        """
+        create extension pg_stat_statements;
+        create schema app;
+        create table app.orders as select id, customer_id as buyer, note from orders;
+        analyze app.orders;
+        create role \(role);
+        grant usage on schema app to \(role); grant select on app.orders to \(role);
+        alter role \(role) set search_path = public;
+        alter role \(role) in database \(database.name) set search_path = app, public;
+        """)
+      try await database.sql(
+        """
+        select pg_stat_statements_reset(0, (select oid from pg_database where datname = current_database()), 0);
+        set role \(role); set search_path = app, public;
+        select * from orders where buyer = 7;
+        select * from orders where buyer = 8;
+        """)
+      let result = try await Ironforge.run(
+        ["index", "advise", "--from-statements", "--json", "--database-url", database.url])
+      #expect(result.exitCode == 0, "\(result.stderr)")
+      let document = try JSON(parsing: Array(result.stdout.utf8))
+      let ddl = document["indexes"].elements.compactMap { $0["ddl"].text }
+      #expect(ddl == ["CREATE INDEX CONCURRENTLY ON app.orders (buyer);"], "\(result.stdout)")
+      try await database.sql("reset role; drop owned by \(role); drop role \(role)")
     }
   }
 

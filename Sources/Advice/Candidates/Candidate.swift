@@ -30,8 +30,16 @@ public struct Candidate: Hashable, Sendable {
     self.keys = keys
   }
 
-  /// The statement that makes it, without a name: PostgreSQL gives one that is free.
+  /// The statement that makes it, without a name: PostgreSQL gives one that is free. A partitioned table takes no CONCURRENTLY; see
+  /// `NewIndexRecipe`.
   public func ddl(_ schema: Schema, concurrently: Bool) -> String {
+    guard let table = schema.relations[table] else { return "" }
+    let start = concurrently && !table.isPartitioned ? "CREATE INDEX CONCURRENTLY" : "CREATE INDEX"
+    return "\(start) ON \(table.name.quoted) \(body(schema))"
+  }
+
+  /// What stands behind the table's name.
+  func body(_ schema: Schema) -> String {
     guard let table = schema.relations[table] else { return "" }
     let keys = keys.map { key in
       var text: String
@@ -47,9 +55,7 @@ public struct Candidate: Hashable, Sendable {
       return text
     }
     let included = included.compactMap { table.column($0)?.quoted }
-    // A partitioned table takes no CONCURRENTLY.
-    let start = concurrently && !table.isPartitioned ? "CREATE INDEX CONCURRENTLY" : "CREATE INDEX"
-    return "\(start) ON \(table.name.quoted) (\(keys.joined(separator: ", ")))"
+    return "(\(keys.joined(separator: ", ")))"
       + (included.isEmpty ? "" : " INCLUDE (\(included.joined(separator: ", ")))")
       + (predicate.map { " WHERE \($0.sql)" } ?? "")
   }

@@ -181,7 +181,7 @@ public final class ReferenceReader {
       scope.entries.append(RangeEntry(alias: name, outputs: outputs).renamed(alias, columns: names))
       return
     }
-    guard let table = schema.relation(schema: schemaName, name: name) else {
+    guard let table = schema.relation(schema: schemaName, name: name, isInView: viewDepth > 0) else {
       scope.entries.append(RangeEntry(alias: alias, outputs: []))
       return
     }

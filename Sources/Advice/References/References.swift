@@ -82,3 +82,33 @@ public struct TableUse: Equatable, Sendable {
     self.table = table
   }
 }
+
+extension TableUse {
+  /// The same of a table that inherits from this one, whose columns have the same names and other numbers.
+  func inherited(by heir: SchemaTable, from table: SchemaTable) -> TableUse {
+    var numbers: [Int16: Int16] = [:]
+    for column in table.columns { numbers[column.number] = heir.column(named: column.name)?.number }
+    func term(_ term: KeyTerm) -> KeyTerm? {
+      guard case .column(let number) = term else { return term }
+      return numbers[number].map { .column($0) }
+    }
+    var use = TableUse(table: heir.oid)
+    use.conditions = conditions.compactMap { condition in
+      term(condition.term).map { Condition($0, condition.usage) }
+    }
+    use.constants = constants.compactMap { constant in
+      numbers[constant.column].map {
+        ConstantCondition(column: $0, sql: constant.sql, value: constant.value, isNull: constant.isNull)
+      }
+    }
+    use.orders = orders.map { order in
+      order.compactMap { key in
+        term(key.term).map { OrderTerm($0, isDescending: key.isDescending, nullsFirst: key.nullsFirst) }
+      }
+    }
+    use.groups = groups.map { $0.compactMap(term) }
+    use.columns = Set(columns.compactMap { numbers[$0] })
+    use.isWritten = isWritten
+    return use
+  }
+}

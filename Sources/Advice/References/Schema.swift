@@ -4,20 +4,37 @@ public import Indexes
 public struct Schema: Sendable {
   /// Tables and views by OID.
   public let relations: [UInt32: SchemaTable]
-  private let visible: [String: UInt32]
+  private var visible: [String: UInt32]
+  /// What the server meant by the names of a view's text, which it printed for this session.
+  private let visibleInViews: [String: UInt32]
   private let qualified: [String: [String: UInt32]]
 
   public init(_ tables: [SchemaTable]) {
     relations = Dictionary(tables.map { ($0.oid, $0) }) { first, _ in first }
     visible = Dictionary(tables.filter(\.isVisible).map { ($0.name.name, $0.oid) }) { first, _ in first }
+    visibleInViews = visible
     qualified = Dictionary(grouping: tables) { $0.name.schema }.mapValues { tables in
       Dictionary(tables.map { ($0.name.name, $0.oid) }) { first, _ in first }
     }
   }
 
+  /// The same for statements that are sent under another `search_path`.
+  ///
+  /// - Parameter path: its schemas, as `current_schemas` gives them.
+  func seen(from path: [String]) -> Schema {
+    var schema = self
+    schema.visible = path.reversed().reduce(into: [:]) { visible, name in
+      visible.merge(qualified[name] ?? [:]) { _, nearer in nearer }
+    }
+    return schema
+  }
+
   /// The relation of a name as it stands in a statement, found as the server does: by its schema, or by `search_path`.
-  func relation(schema: String?, name: String) -> SchemaTable? {
-    let oid = schema.map { qualified[$0]?[name] } ?? visible[name]
+  ///
+  /// - Parameter isInView: whether the statement is the text of a view.
+  func relation(schema: String?, name: String, isInView: Bool = false) -> SchemaTable? {
+    let unqualified = isInView ? visibleInViews : visible
+    let oid = schema.map { qualified[$0]?[name] } ?? unqualified[name]
     return oid.flatMap { relations[$0] }
   }
 }
@@ -29,6 +46,8 @@ public struct SchemaTable: Sendable {
   /// Whether its name needs no schema.
   public var isVisible = true
   public var isPartitioned = false
+  /// The tables whose rows a query of this one reads too, by inheritance. Each has indexes of its own.
+  public var heirs: [UInt32] = []
   /// The planner's estimate; 0 for a view, and where nobody has counted.
   public var rows: Double = 0
   /// Of the heap, in pages of 8 kB.

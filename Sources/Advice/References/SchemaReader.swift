@@ -26,6 +26,16 @@ public struct SchemaReader {
     return Schema(tables)
   }
 
+  /// The schemas that a setting of `search_path` stands for, those left out that this role may not use.
+  ///
+  /// - Throws: `PostgresError`, of kind `server` for a text that is no such setting.
+  func schemas(of searchPath: String) throws -> [String] {
+    _ = try session.pipeline(session.beginning(.snapshot))
+    defer { session.rollback() }
+    let rows = try session.pipeline([AdviceStatements.setPath(searchPath), AdviceStatements.path()])
+    return try rows.last?.first?.decode(0) ?? []
+  }
+
   private func read(_ names: [String]) throws -> [SchemaTable] {
     var columns = try readColumns(names)
     return try session.query(AdviceStatements.tables(names)).map { row in
@@ -38,6 +48,7 @@ public struct SchemaReader {
       table.pages = try row.decode(7)
       table.writes = try row.decode(8)
       table.viewDefinition = try row.decodeIfPresent(9)
+      table.heirs = try row.decode(10, as: [Int64].self).map { UInt32(truncatingIfNeeded: $0) }
       return table
     }
   }

@@ -9,6 +9,8 @@ public struct WorkloadStatement: Sendable {
   public var milliseconds: Double?
   /// Where it begins in its file, from 1.
   public var line: Int?
+  /// `search_path` of the role that sends it; nil for that of the session.
+  public var searchPath: String?
 
   public init(id: String, text: String) {
     self.id = id

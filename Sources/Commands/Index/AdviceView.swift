@@ -52,7 +52,9 @@ struct AdviceView: Renderable {
       parts.append("No index would help these statements enough to be worth its upkeep.")
     } else {
       parts.append(table(Self.header, advice.indexes.map(Self.row)))
-      parts.append(advice.indexes.map { terminalSafe($0.ddl) }.joined(separator: "\n"))
+      // Of a partitioned table it is several statements, a line each.
+      let lines = advice.indexes.flatMap { $0.ddl.split(separator: "\n") }
+      parts.append(lines.map { terminalSafe(String($0)) }.joined(separator: "\n"))
     }
     let faster = advice.queries.filter { $0.costAfter < 0.9 * $0.costBefore }
       .sorted { $0.costAfter / $0.costBefore < $1.costAfter / $1.costBefore }

@@ -24,43 +24,13 @@ struct IndexDDL {
     return statements
   }
 
-  /// An index on columns, for a foreign key. On a partitioned table one is made on each partition concurrently, and then
-  /// attached.
+  /// An index on columns, for a foreign key.
   func create(on table: Table, columns: [Column]) -> (ddl: String, undo: String) {
-    let list = columns.map(\.quoted).joined(separator: ", ")
-    func name(_ table: Table) -> String {
-      Self.truncated([table.name.name] + columns.map(\.name))
-    }
-    func qualified(_ table: Table) -> String {
-      Self.quoted(table.name.schema) + "." + Self.quoted(name(table))
-    }
-    guard table.isPartitioned else {
-      return (
-        "CREATE INDEX CONCURRENTLY \(Self.quoted(name(table))) ON \(table.name.quoted) (\(list));",
-        "DROP INDEX CONCURRENTLY \(qualified(table));"
-      )
-    }
-    var lines: [String] = []
-    func add(_ table: Table, under parent: Table?) {
-      let start = table.isPartitioned ? "CREATE INDEX" : "CREATE INDEX CONCURRENTLY"
-      let only = table.isPartitioned ? "ONLY " : ""
-      lines.append("\(start) \(Self.quoted(name(table))) ON \(only)\(table.name.quoted) (\(list));")
-      if let parent {
-        lines.append("ALTER INDEX \(qualified(parent)) ATTACH PARTITION \(qualified(table));")
-      }
-      for partition in catalog.partitions(of: table) where partition.parent == table.oid {
-        add(partition, under: table)
-      }
-    }
-    add(table, under: nil)
-    return (lines.joined(separator: "\n"), "DROP INDEX \(qualified(table));")
-  }
-
-  /// As the server would call it, within its 63 bytes.
-  private static func truncated(_ parts: [String]) -> String {
-    var stem = parts.joined(separator: "_")
-    while stem.utf8.count > 63 - "_idx".utf8.count { stem.removeLast() }
-    return stem + "_idx"
+    let list = "(\(columns.map(\.quoted).joined(separator: ", ")))"
+    var recipe = NewIndexRecipe(catalog)
+    let made = recipe.statements(on: table, columns: columns.map(\.name), body: list)
+    let start = table.isPartitioned ? "DROP INDEX" : "DROP INDEX CONCURRENTLY"
+    return (made.lines.joined(separator: "\n"), "\(start) \(made.name);")
   }
 
   /// A name for SQL, by the rule of libpq's PQescapeIdentifier; without quotes where none are needed and the name is no
@@ -71,7 +41,7 @@ struct IndexDDL {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
           || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
       } && name.first?.isNumber == false
-    if isPlain, name.hasSuffix("_idx") || name == "public" { return name }
+    if isPlain, name.contains("_idx") || name == "public" { return name }
     return "\"" + doubling(["\""], in: name) + "\""
   }
 

@@ -1,0 +1,65 @@
+/// How new indexes are built while others write. On a partitioned table PostgreSQL takes no CONCURRENTLY, and a plain CREATE INDEX
+/// locks out all writers of all partitions until it is done. So one is made of the parent alone, which stays invalid; one of each
+/// partition, concurrently; and these are attached, which makes the first one valid (PostgreSQL's manual, "Table Partitioning").
+///
+/// Names are those that the server would give, with a number where one is taken; of what one value has made none is taken twice.
+public struct NewIndexRecipe {
+  private let catalog: Catalog
+  /// By schema. Tables and indexes share their names.
+  private var taken: [String: Set<String>] = [:]
+
+  public init(_ catalog: Catalog) {
+    self.catalog = catalog
+    for name in catalog.tables.values.map(\.name) + catalog.indexes.values.map(\.name) {
+      taken[name.schema, default: []].insert(name.name)
+    }
+  }
+
+  /// Each ends in a semicolon; they are run one after the other, outside of a transaction.
+  ///
+  /// - Parameters:
+  ///   - columns: what the keys are called in the index's name.
+  ///   - body: what stands behind the table's name, from the brackets on.
+  /// - Returns: the statements, and the name of the index of `table`, qualified and quoted.
+  public mutating func statements(
+    on table: Table, columns: [String], body: String
+  ) -> (lines: [String], name: String) {
+    var lines: [String] = []
+    let name = add(table, under: nil, columns, body, to: &lines)
+    return (lines, name)
+  }
+
+  private mutating func add(
+    _ table: Table, under parent: String?, _ columns: [String], _ body: String, to lines: inout [String]
+  ) -> String {
+    let name = freeName(for: table.name, columns)
+    let qualified = "\(IndexDDL.quoted(table.name.schema)).\(IndexDDL.quoted(name))"
+    let start = table.isPartitioned ? "CREATE INDEX" : "CREATE INDEX CONCURRENTLY"
+    let only = table.isPartitioned ? "ONLY " : ""
+    lines.append("\(start) \(IndexDDL.quoted(name)) ON \(only)\(table.name.quoted) \(body);")
+    if let parent { lines.append("ALTER INDEX \(parent) ATTACH PARTITION \(qualified);") }
+    if table.isPartitioned {
+      for partition in catalog.partitions(of: table) where partition.parent == table.oid {
+        _ = add(partition, under: qualified, columns, body, to: &lines)
+      }
+    }
+    return qualified
+  }
+
+  private mutating func freeName(for table: RelationName, _ columns: [String]) -> String {
+    let stem = ([table.name] + columns).joined(separator: "_")
+    for number in 0..<10_000 {
+      let name = Self.truncated(stem, end: number == 0 ? "_idx" : "_idx\(number)")
+      if taken[table.schema, default: []].insert(name).inserted { return name }
+    }
+    // Nobody has ten thousand indexes of that name; should it be taken, the server says so.
+    return Self.truncated(stem, end: "_idx")
+  }
+
+  /// Within the server's 63 bytes, cut at the end of a character.
+  private static func truncated(_ stem: String, end: String) -> String {
+    var stem = stem
+    while stem.utf8.count > 63 - end.utf8.count { stem.removeLast() }
+    return stem + end
+  }
+}
