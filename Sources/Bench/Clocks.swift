@@ -4,10 +4,10 @@
   import Musl
 #endif
 
-/// Whole microseconds, rounded down.
-func microseconds(_ duration: Duration) -> Int64 {
+/// Whole nanoseconds, rounded down.
+func nanoseconds(_ duration: Duration) -> Int64 {
   let (seconds, attoseconds) = duration.components
-  return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
+  return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
 }
 
 /// Seconds as a floating-point number, for rates.
@@ -16,10 +16,8 @@ func seconds(_ duration: Duration) -> Double {
   return Double(seconds) + Double(attoseconds) / 1e18
 }
 
-/// Blocks the calling thread.
-func sleepBlocking(_ duration: Duration) {
-  let (seconds, attoseconds) = duration.components
-  var left = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-  var rest = timespec()
-  while nanosleep(&left, &rest) != 0, errno == EINTR { left = rest }
+/// Blocks the calling thread; a signal may end it sooner.
+func sleepBlocking(nanoseconds: Int64) {
+  var time = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
+  nanosleep(&time, nil)
 }

@@ -3,17 +3,26 @@ internal import Histogram
 /// What a load run measured, judged by the targets of the configuration.
 public struct LoadReport: Sendable {
   /// Latencies in milliseconds.
-  public struct Latency: Sendable {
+  public struct Latency: Sendable, Hashable {
     public let p50: Double
     public let p90: Double
     public let p95: Double
     public let p99: Double
     public let p99_9: Double
     public let max: Double
+
+    init(_ latencies: LatencyHistogram) {
+      p50 = latencies.milliseconds(at: 50)
+      p90 = latencies.milliseconds(at: 90)
+      p95 = latencies.milliseconds(at: 95)
+      p99 = latencies.milliseconds(at: 99)
+      p99_9 = latencies.milliseconds(at: 99.9)
+      max = latencies.maxMilliseconds
+    }
   }
 
   /// One target and what was measured.
-  public struct Judgement: Sendable {
+  public struct Judgement: Sendable, Hashable {
     /// The key under `[targets]`.
     public let name: String
     public let target: Double
@@ -21,40 +30,82 @@ public struct LoadReport: Sendable {
     public let isOK: Bool
   }
 
+  /// What one stage of an open loop measured.
+  public struct Stage: Sendable, Hashable {
+    public let stage: LoadStage
+    /// Those that were due.
+    public let requests: Int
+    public let errors: Int
+    /// Of the errors, how many were never sent.
+    public let unsent: Int
+    public let latency: Latency
+  }
+
+  /// A point of the latency distribution: so many of a hundred requests took no longer.
+  public struct Point: Sendable, Hashable {
+    /// 0 to 100.
+    public let percentile: Double
+    public let milliseconds: Double
+  }
+
+  /// What was asked for.
+  public let plan: LoadPlan
+  /// Requests that were due: sent, and not.
   public let requests: Int
+  /// Of these, how many were never sent, because no connection had time for them. They count as errors (`not_sent`).
+  public let unsent: Int
   public let errorsByCode: [String: Int]
+  /// From the begin of the measurement to the last answer.
   public let duration: Duration
   public let latency: Latency
-  public private(set) var targets: [Judgement]
-  /// Nil, or why the figures say more of the generator than of the server.
+  /// Stages, where there are several.
+  public let stages: [Stage]
+  /// Second by second.
+  public let timeline: [LoadInterval]
+  /// The latency distribution, denser towards its end, as HdrHistogram's plots have it.
+  public let distribution: [Point]
+  /// What the generator took of the machine during the measurement.
+  public let generator: GeneratorUse
+  /// Nil, or why the figures say more of the generator, or of the number of connections, than of the server.
   public let generatorWarning: String?
+  public private(set) var targets: [Judgement] = []
 
   public var errors: Int { errorsByCode.values.reduce(0, +) }
+  /// Answers, good or not.
   public var requestsPerSecond: Double {
-    Bench.seconds(duration) > 0 ? Double(requests) / seconds(duration) : 0
+    duration > .zero ? Double(requests - unsent) / seconds(duration) : 0
   }
   public var errorRate: Double { requests > 0 ? Double(errors) / Double(requests) : 0 }
   /// The share of requests that were answered as they should be.
   public var availability: Double { requests > 0 ? 1 - errorRate : 0 }
-  /// Whether every target was met.
+  /// Whether every target was met; no, where nothing was measured.
   public var isOK: Bool { targets.allSatisfy(\.isOK) }
 
-  init(_ sample: LoadSample, plan: LoadPlan, duration: Duration, targets: LoadTargets) {
+  /// - Parameter generator: what the generator used from the begin of the measurement to its end.
+  public init(_ sample: LoadSample, plan: LoadPlan, generator: GeneratorUse, targets: LoadTargets) {
+    self.plan = plan
     requests = sample.requests
+    unsent = sample.unsent
     errorsByCode = sample.errors
-    self.duration = duration
-    func milliseconds(_ percentile: Double) -> Double {
-      Double(sample.latencies.valueAtPercentile(percentile)) / 1000
-    }
-    latency = Latency(
-      p50: milliseconds(50), p90: milliseconds(90), p95: milliseconds(95), p99: milliseconds(99),
-      p99_9: milliseconds(99.9), max: sample.requests > 0 ? Double(sample.latencies.max) / 1000 : 0)
-    let isLate = plan.rate != nil && sample.worstDelay > .seconds(1)
-    generatorWarning =
-      isLate
-      ? "requests were sent up to \(microseconds(sample.worstDelay) / 1000) ms late: "
-        + "the connections cannot carry this rate" : nil
-    self.targets = []
+    duration = .nanoseconds(sample.lastEnd)
+    latency = Latency(sample.latencies)
+    stages =
+      plan.stages.count < 2
+      ? []
+      : zip(plan.stages, sample.stages).map { stage, measured in
+        Stage(
+          stage: stage, requests: measured.requests, errors: measured.errors, unsent: measured.unsent,
+          latency: Latency(measured.latencies))
+      }
+    timeline = sample.intervals
+    distribution =
+      sample.requests == 0
+      ? []
+      : sample.latencies.percentiles(ticksPerHalfDistance: 5).map {
+        Point(percentile: $0.percentileLevelIteratedTo, milliseconds: Double($0.value) / 1e6)
+      }
+    self.generator = generator
+    generatorWarning = GeneratorDoubt(sample, plan, generator)?.sentence
     self.targets = judgements(targets)
   }
 

@@ -1,7 +1,7 @@
 public import ConnectionPool
 public import Ledger
 public import Postgres
-internal import Primitives
+public import Primitives
 internal import Wallet
 
 /// Loads a ledger with single transfers, as many callers of `ironforge transfer` would.
@@ -24,55 +24,29 @@ public struct TransferLoad: Sendable {
     self.pool = pool
   }
 
-  /// Runs the plan.
+  /// Makes and funds the wallets; those of an earlier run are used again.
   ///
-  /// - Throws: what connecting and preparing the wallets throws; failures of measured requests are counted.
-  public func run(
-    _ plan: LoadPlan, targets: LoadTargets, shouldStop: @escaping @Sendable () -> Bool = { false }
-  ) async throws -> LoadReport {
-    let wallets = try await pool.withConnection { connection in
+  /// - Returns: the wallets that money moves among.
+  /// - Throws: what connecting and transferring throws.
+  public func prepare() async throws -> [Identifier] {
+    try await pool.withConnection { connection in
       try await connection.withSession { session in try prepare(session, fences?()) }
     }
-    let clock = ContinuousClock()
-    let start = clock.now
-    let sample = try await withThrowingTaskGroup(of: LoadSample.self) { group in
-      for index in 0..<plan.connections {
-        group.addTask {
-          try await work(LoadWorker(plan, index: index, start: start), among: wallets, shouldStop)
-        }
-      }
-      return try await group.reduce(into: LoadSample()) { $0.add($1) }
-    }
-    let measured = min(clock.now - start - plan.warmup, plan.duration)
-    return LoadReport(sample, plan: plan, duration: max(measured, .zero), targets: targets)
   }
 
-  /// One worker's share, on one connection after another where they are lost.
-  private func work(
-    _ worker: LoadWorker, among wallets: [Identifier], _ shouldStop: @escaping @Sendable () -> Bool
-  ) async throws -> LoadSample {
-    var worker = worker
-    while !worker.isDone, !shouldStop() {
-      do {
-        worker = try await pool.withConnection { [worker] connection in
-          try await connection.withSession { session in
-            var worker = worker
-            let processor = TransferProcessor(fence: fences?(), shouldStop: shouldStop) { session }
-            var keys = IdentifierGenerator()
-            worker.run {
-              session.isOpen && !shouldStop()
-            } send: {
-              Self.sendOne(processor, among: wallets, key: keys.next().description)
-            }
-            return worker
-          }
-        }
-      } catch let failure as any Failure where failure.isRetryable {
-        worker.recordUnsendable(failure.code)
-        try await Task.sleep(for: .milliseconds(100))
+  /// Sends transfers among the wallets until the run is over.
+  ///
+  /// - Throws: what connecting throws, where trying again is no use; failures of requests are counted.
+  public func run(_ run: LoadRun, among wallets: [Identifier]) async throws {
+    try await run.onConnections(of: pool) { session in
+      let processor = TransferProcessor(fence: fences?(), shouldStop: { run.isStopped }) { session }
+      var keys = IdentifierGenerator()
+      run.work {
+        session.isOpen
+      } send: {
+        Self.sendOne(processor, among: wallets, key: keys.next().description)
       }
     }
-    return worker.sample
   }
 
   /// Moves one minor unit between two random wallets.
@@ -92,7 +66,6 @@ public struct TransferLoad: Sendable {
     }
   }
 
-  /// Makes and funds the wallets; those of an earlier run are used again.
   private func prepare(_ session: Session, _ fence: (any CommitFence)?) throws -> [Identifier] {
     let ledger = Ledger(session, fence: fence)
     _ = try ledger.addCurrency(Self.currency)
