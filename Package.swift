@@ -13,6 +13,9 @@ let strict: [SwiftSetting] = [
 /// libpg_query's archive, by its name: the shared library would be one more to load at every start.
 let pgQueryArchive: [LinkerSetting] = [.linkedLibrary(":libpg_query.a")]
 
+/// zlib's archive, for the same reason.
+let zlibArchive: [LinkerSetting] = [.linkedLibrary(":libz.a")]
+
 func layer(
   _ name: String, _ dependencies: [Target.Dependency] = [], linking: [LinkerSetting] = []
 ) -> Target {
@@ -80,12 +83,14 @@ let package = Package(
     layer("Advice", ["HTML", "Indexes", "Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"]),
     layer("Configuration", ["Primitives"]),
     layer("Fixtures", ["Ledger", "Wallet", "Postgres", "Primitives"]),
+    .systemLibrary(name: "CDeflate", providers: [.apt(["zlib1g-dev"])]),
     layer(
       "Bench",
       [
-        "Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives",
+        "CDeflate", "Cache", "ConnectionPool", "Ledger", "Postgres", "Primitives", "Redis", "Wallet",
+        "WalletCache",
         .product(name: "Histogram", package: "hdrhistogram-swift"),
-      ]),
+      ], linking: zlibArchive),
     layer("Sandbox", ["CSpawn", "Primitives"]),
     layer(
       "Commands",
@@ -98,7 +103,6 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(name: "ironforge", dependencies: ["Commands"], swiftSettings: strict),
-    .systemLibrary(name: "CDeflate", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     layer(
       "Serve",
       [
@@ -134,6 +138,12 @@ let package = Package(
       "WorkloadTests", ["Workload", "Plans", "SQLSyntax", "Postgres", "Primitives"], data: ["Statements"]),
     tests("HTMLTests", ["HTML"]),
     tests(
+      "BenchTests",
+      [
+        "Bench", "CDeflate", "ConnectionPool", "Postgres", "Primitives",
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ]),
+    tests(
       "DoctorTests",
       ["Doctor", "Indexes", "Primitives"]),
     tests("JobsTests", ["Jobs", "ironforge", "Postgres", "Primitives"]),
@@ -141,7 +151,8 @@ let package = Package(
     tests(
       "LedgerTests",
       [
-        "Advice", "Batch", "CacheRace", "Doctor", "Fixtures", "Indexes", "Jobs", "Ledger", "Maintenance",
+        "Advice", "Batch", "Bench", "CacheRace", "Doctor", "Fixtures", "Indexes", "Jobs", "Ledger",
+        "Maintenance",
         "Migrations", "Postgres", "Primitives", "Pruning", "SQLSyntax", "Serve", "Wallet", "WalletCache",
         "Workload", "ironforge",
       ]),

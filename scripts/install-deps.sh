@@ -24,7 +24,7 @@ missing_packages() {
   have redis-server || echo redis-server
   # The tests talk to PostgreSQL through it.
   have pgbouncer || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
-  # ironforge-serve compresses by zlib; the tests talk to it by curl, with certificates by openssl.
+  # bench and ironforge-serve compress by zlib; the tests talk to it by curl, with certificates by openssl.
   have_file /usr/include/zlib.h /usr/local/include/zlib.h || echo zlib1g-dev
   have curl || echo curl
   have openssl || echo openssl

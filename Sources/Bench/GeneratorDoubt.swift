@@ -9,8 +9,10 @@ enum GeneratorDoubt: Sendable, Hashable {
   /// Every connection was waiting for an answer when requests were due.
   case tooFewConnections(milliseconds: Double, needed: Int, have: Int)
 
-  /// Lateness of sending that spoils a latency, in milliseconds.
+  /// Lateness of sending that may spoil a latency, in milliseconds.
   private static let latenessMax = 5.0
+  /// The part of the 99th percentile that lateness of the generator itself may be.
+  private static let latenessShareMax = 0.1
   /// The part of the measured time that the generator may take for itself.
   private static let ownShareMax = 0.5
 
@@ -24,7 +26,7 @@ enum GeneratorDoubt: Sendable, Hashable {
     let late = sample.lateWakes.milliseconds(at: 99)
     let measured = sample.serviceNanoseconds / 1e9
     let own = use.cpuSeconds + (use.waitSeconds ?? 0)
-    if late > Self.latenessMax {
+    if late > Self.latenessMax, late > Self.latenessShareMax * sample.latencies.milliseconds(at: 99) {
       self = .wokeLate(milliseconds: late, cpuShare: cpuShare)
     } else if measured > 0, own / measured > Self.ownShareMax, plan.connections > 1 || cpuShare > 0.9 {
       self = .ownTime(share: min(1, own / measured), cpuShare: cpuShare)

@@ -7,50 +7,67 @@
 /// What the generator itself took of the machine, by the kernel's accounts.
 public struct GeneratorUse: Sendable, Hashable {
   /// Processor time of this process, in seconds.
-  public private(set) var cpuSeconds = 0.0
+  public fileprivate(set) var cpuSeconds = 0.0
   /// How long its threads could have run and had no processor, in seconds: the second field of `/proc/PID/schedstat`
   /// (Documentation/scheduler/sched-stats of the kernel). Nil where the kernel keeps no account of it.
-  public private(set) var waitSeconds: Double?
+  public fileprivate(set) var waitSeconds: Double?
   /// Processors of the machine.
-  public private(set) var processors = 1
+  public let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+}
 
-  /// From the start of the process to now.
-  static func now() -> GeneratorUse {
+/// Reads the kernel's accounts of this process again and again, because those of a thread end with it.
+struct GeneratorAccounts: Sendable {
+  private var cpuBefore = 0.0
+  private var cpuNow = 0.0
+  /// Nanoseconds without a processor, by thread.
+  private var waitsBefore: [String: Int64] = [:]
+  private var waitsNow: [String: Int64] = [:]
+
+  /// From now on.
+  mutating func begin() {
+    cpuBefore = Self.cpuSeconds()
+    cpuNow = cpuBefore
+    waitsBefore = Self.threadWaits()
+    waitsNow = waitsBefore
+  }
+
+  /// Reads them again.
+  mutating func look() {
+    cpuNow = Self.cpuSeconds()
+    waitsNow.merge(Self.threadWaits()) { $1 }
+  }
+
+  /// Between `begin` and the last look.
+  var use: GeneratorUse {
     var use = GeneratorUse()
-    var usage = rusage()
-    if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
-      use.cpuSeconds = [usage.ru_utime, usage.ru_stime].reduce(0) {
-        $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6
+    use.cpuSeconds = max(0, cpuNow - cpuBefore)
+    if !waitsNow.isEmpty {
+      use.waitSeconds = waitsNow.reduce(0) { sum, wait in
+        sum + Double(max(0, wait.value - (waitsBefore[wait.key] ?? 0))) / 1e9
       }
     }
-    use.processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    use.waitSeconds = threadWaits()
     return use
   }
 
-  /// What was used since `before`.
-  func since(_ before: GeneratorUse) -> GeneratorUse {
-    var use = self
-    use.cpuSeconds = max(0, cpuSeconds - before.cpuSeconds)
-    // Threads that have ended took their accounts with them.
-    use.waitSeconds = waitSeconds.flatMap { now in before.waitSeconds.map { max(0, now - $0) } }
-    return use
+  private static func cpuSeconds() -> Double {
+    var usage = rusage()
+    guard getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 else { return 0 }
+    return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
   }
 
-  /// Of all threads together.
-  private static func threadWaits() -> Double? {
-    guard let directory = opendir("/proc/self/task") else { return nil }
+  private static func threadWaits() -> [String: Int64] {
+    guard let directory = opendir("/proc/self/task") else { return [:] }
     defer { closedir(directory) }
-    var nanoseconds: Int64?
+    var waits: [String: Int64] = [:]
     while let entry = readdir(directory) {
       let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
         String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
       }
       guard !name.hasPrefix("."), let text = text(of: "/proc/self/task/\(name)/schedstat") else { continue }
       let fields = text.split(whereSeparator: \.isWhitespace)
-      if fields.count >= 2, let wait = Int64(fields[1]) { nanoseconds = (nanoseconds ?? 0) &+ wait }
+      if fields.count >= 2, let wait = Int64(fields[1]) { waits[name] = wait }
     }
-    return nanoseconds.map { Double($0) / 1e9 }
+    return waits
   }
 
   private static func text(of path: String) -> String? {

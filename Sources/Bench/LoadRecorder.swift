@@ -19,8 +19,8 @@ extension LatencyHistogram {
   /// The longest, in milliseconds.
   var maxMilliseconds: Double { totalCount > 0 ? Double(max) / 1e6 : 0 }
 
-  mutating func record(_ latency: Int64) {
-    record(Swift.min(UInt64(Swift.max(0, latency)), Self.nanosecondsMax))
+  mutating func record(latency: Int64) {
+    _ = record(Swift.min(UInt64(Swift.max(0, latency)), Self.nanosecondsMax))
   }
 }
 
@@ -42,7 +42,7 @@ public final class LoadRecorder: Sendable {
     mutating func count(_ latency: Int64, _ failure: String?) {
       current.requests += 1
       if failure != nil { current.errors += 1 }
-      latencies.record(latency)
+      latencies.record(latency: latency)
     }
   }
 

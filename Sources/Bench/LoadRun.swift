@@ -56,10 +56,10 @@ public final class LoadRun: Sendable {
     }
   }
 
-  /// The same for what suspends instead of blocking.
+  /// The same for what suspends instead of blocking. Others get their turn on the thread between two requests.
   public func work(
     isolation: isolated (any Actor)? = #isolation, while goesOn: () -> Bool = { true },
-    send: () async throws -> String?
+    send: (LoadTurn) async throws -> String?
   ) async throws {
     while goesOn(), !isStopped, let turn = schedule.next(at: monotonicNanoseconds()) {
       while let wait = wait(for: turn) {
@@ -67,8 +67,9 @@ public final class LoadRun: Sendable {
         if isStopped { return }
       }
       let sent = monotonicNanoseconds()
-      let failure = try await send()
+      let failure = try await send(turn)
       recorder.record(turn, sent: sent, ended: monotonicNanoseconds(), failure: failure)
+      await Task.yield()
     }
   }
 

@@ -42,7 +42,7 @@ public struct LoadSample: Sendable {
     serviceNanoseconds += Double(ended - sent)
     // A closed loop has no schedule to be late for.
     guard !stages.isEmpty else { return }
-    if turn.isOverdue { waits.record(sent - turn.due) } else { lateWakes.record(sent - turn.due) }
+    if turn.isOverdue { waits.record(latency: sent - turn.due) } else { lateWakes.record(latency: sent - turn.due) }
   }
 
   mutating func recordMissed(_ turn: LoadTurn, at now: Int64) {
@@ -50,16 +50,16 @@ public struct LoadSample: Sendable {
     count(turn, latency: now - turn.due, Self.notSent)
     unsent += 1
     if stages.indices.contains(turn.stage) { stages[turn.stage].unsent += 1 }
-    waits.record(now - turn.due)
+    waits.record(latency: now - turn.due)
   }
 
   private mutating func count(_ turn: LoadTurn, latency: Int64, _ failure: String?) {
     requests += 1
-    latencies.record(latency)
+    latencies.record(latency: latency)
     if let failure { errors[failure, default: 0] += 1 }
     guard stages.indices.contains(turn.stage) else { return }
     stages[turn.stage].requests += 1
-    stages[turn.stage].latencies.record(latency)
+    stages[turn.stage].latencies.record(latency: latency)
     if failure != nil { stages[turn.stage].errors += 1 }
   }
 }

@@ -1,34 +1,84 @@
+internal import Histogram
 internal import Primitives
 
-/// Looks on while a load runs: what it costs between the begin of the measurement and its end.
+/// Looks on while a load runs: what it costs between the begin of the measurement and its end, and the file of its
+/// histograms.
 public struct LoadWatch: Sendable {
   /// What was seen.
   public struct Findings: Sendable {
     /// What the generator took of the machine.
     public var generator = GeneratorUse()
+    /// What the servers have counted.
+    public var servers = ServerWatch.Findings()
   }
 
   private let run: LoadRun
+  private let log: HistogramLog?
+  private var servers: ServerWatch
+  private var accounts = GeneratorAccounts()
+  private var isMeasuring = false
 
   /// How often it looks.
-  private static let pause: Duration = .milliseconds(100)
+  private static let pause: Duration = .milliseconds(200)
 
-  public init(_ run: LoadRun) {
+  /// - Parameters:
+  ///   - servers: reads their counters.
+  ///   - log: gets a line a second, where the run keeps histograms.
+  public init(_ run: LoadRun, servers: ServerWatch, log: HistogramLog? = nil) {
     self.run = run
+    self.servers = servers
+    self.log = log
   }
 
   /// Looks on until the task is cancelled, which is how the end of the load is told.
-  public func observe() async -> Findings {
-    var before = GeneratorUse.now()
-    var isMeasuring = false
+  ///
+  /// - Returns: itself, to be finished.
+  /// - Throws: `output_failed`.
+  public func observe() async throws -> LoadWatch {
+    var watch = self
     while !Task.isCancelled {
-      if !isMeasuring, monotonicNanoseconds() >= run.schedule.measuredFrom {
-        isMeasuring = true
-        before = GeneratorUse.now()
-      }
-      await rest()
+      try await watch.look()
+      await watch.rest()
     }
-    return Findings(generator: GeneratorUse.now().since(before))
+    return watch
+  }
+
+  /// Ends the accounts of the generator. To be called while its threads are still there.
+  ///
+  /// - Throws: `output_failed`.
+  public mutating func endOfLoad() throws {
+    if isMeasuring { accounts.look() } else { try log?.begin(measurementBegin) }
+    try writeFinished()
+  }
+
+  /// Reads the servers' counters for the last time, when the connections of the load are closed: a server process reports what
+  /// it has counted once a second at most, and when it ends.
+  public mutating func finish() async -> Findings {
+    Findings(
+      generator: accounts.use, servers: isMeasuring ? await servers.end() : ServerWatch.Findings())
+  }
+
+  private mutating func look() async throws {
+    guard isMeasuring || monotonicNanoseconds() >= run.schedule.measuredFrom else { return }
+    if !isMeasuring {
+      isMeasuring = true
+      accounts.begin()
+      try log?.begin(measurementBegin)
+      await servers.begin()
+    }
+    accounts.look()
+    await servers.look()
+    try writeFinished()
+  }
+
+  /// By the wall clock.
+  private var measurementBegin: Timestamp {
+    Timestamp.now() + .nanoseconds(run.schedule.measuredFrom - monotonicNanoseconds())
+  }
+
+  private func writeFinished() throws {
+    guard let log else { return }
+    for (second, latencies) in run.recorder.takeFinished() { try log.append(second: second, latencies) }
   }
 
   /// Sleeps until it looks again: at the begin of the measurement, then from time to time.

@@ -48,7 +48,11 @@ struct Layers {
     ],
     "Configuration": ["Primitives"],
     "Fixtures": ["Ledger", "Wallet", "Postgres", "Primitives"],
-    "Bench": ["Ledger", "Wallet", "Postgres", "ConnectionPool", "Primitives", "Histogram"],
+    "Bench": [
+      "CDeflate", "Cache", "ConnectionPool", "Histogram", "Ledger", "Postgres", "Primitives", "Redis",
+      "Wallet",
+      "WalletCache",
+    ],
     "Sandbox": ["CSpawn", "Primitives"],
     "Commands": [
       "Advice", "ArgumentParser", "Batch", "Bench", "CBuild", "Cache", "CacheRace", "Configuration",

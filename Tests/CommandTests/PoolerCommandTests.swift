@@ -146,6 +146,8 @@ struct PoolerCommandTests {
       Line("job", "resume", "00000000-0000-7000-8000-000000000000", expect: .ends([4])),
       Line("job", "cancel", "00000000-0000-7000-8000-000000000000", expect: .ends([4])),
       Line("bench", "transfer", "--duration", "1s", "--connections", "2", expect: .ends([0, 99])),
+      Line("bench", "read", "--duration", "1s", "--connections", "2", expect: .ends([0, 99])),
+      Line("bench", "cache", "--duration", "1s", "--connections", "2", expect: .ends([0, 99])),
     ]
   }
 

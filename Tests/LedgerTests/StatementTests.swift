@@ -1,5 +1,6 @@
 import Advice
 import Batch
+import Bench
 import CacheRace
 import Doctor
 import FoundationEssentials
@@ -21,7 +22,8 @@ import Workload
 @Suite struct StatementTests {
   /// The statements of every target that has any, as the program itself lists them.
   private static let lists: [(target: String, statements: [Statement])] = [
-    ("Advice", AdviceStatements.all), ("Batch", BatchRegistry.statements), ("CacheRace", RaceStatements.all),
+    ("Advice", AdviceStatements.all), ("Batch", BatchRegistry.statements), ("Bench", BenchStatements.all),
+    ("CacheRace", RaceStatements.all),
     ("Doctor", DoctorStatements.all),
     ("Fixtures", FixtureStatements.all), ("Indexes", IndexStatements.all), ("Jobs", JobStatements.all),
     ("Ledger", Ledger.statements), ("Maintenance", MaintenanceStatements.all),

@@ -8,6 +8,8 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       EXAMPLES:
         ironforge bench transfer --connections 8 --duration 10s
+        ironforge bench read --rate 2000 --duration 1m --html reads.html
+        ironforge bench cache --skew zipf --stages 30s:1000,30s:2000
       """,
-    subcommands: [BenchTransfer.self])
+    subcommands: [BenchTransfer.self, BenchRead.self, BenchCache.self])
 }

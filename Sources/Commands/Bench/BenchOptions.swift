@@ -23,6 +23,17 @@ package struct BenchOptions: ParsableArguments, Sendable {
       valueName: "time:n,…"))
   var stages: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Also write the latencies second by second, in HdrHistogram's log format.", valueName: "file"),
+    completion: .file(extensions: ["hlog"]))
+  var hdr: String?
+
+  @Option(
+    help: ArgumentHelp("Also write the figures as a page that stands on its own.", valueName: "file"),
+    completion: .file(extensions: ["html"]))
+  var html: String?
+
   package init() {}
 
   /// What the help of every `bench` command says of them.

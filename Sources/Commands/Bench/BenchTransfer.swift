@@ -35,12 +35,14 @@ struct BenchTransfer: ConcurrentCommand {
   }
 
   func runConcurrently(in context: CommandContext) async throws {
-    let run = try BenchRun(bench, in: context)
+    let run = try BenchRun("bench transfer", bench, in: context)
     let pool = try context.pool(connections: bench.connections)
     let load = TransferLoad(walletCount: wallets, pool: pool, fences: try context.commitFences())
     let ready = try await load.prepare()
-    try await run.measure { run in
+    let servers = try await context.serverWatch(readsRedis: true)
+    try await run.measure(servers: servers) { run in
       try await load.run(run, among: ready)
+    } close: {
       try await pool.drain(deadline: .after(.seconds(10)))
     }
   }
