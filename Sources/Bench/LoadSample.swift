@@ -42,7 +42,11 @@ public struct LoadSample: Sendable {
     serviceNanoseconds += Double(ended - sent)
     // A closed loop has no schedule to be late for.
     guard !stages.isEmpty else { return }
-    if turn.isOverdue { waits.record(latency: sent - turn.due) } else { lateWakes.record(latency: sent - turn.due) }
+    if turn.isOverdue {
+      waits.record(latency: sent - turn.due)
+    } else {
+      lateWakes.record(latency: sent - turn.due)
+    }
   }
 
   mutating func recordMissed(_ turn: LoadTurn, at now: Int64) {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Bench
 
-/// The encoding against a decoder of its own; `scripts/check-hdr.sh` holds it against HdrHistogram's Python package.
+/// The encoding against a decoder of its own; `Benchmarks/hdr.sh` holds it against HdrHistogram's Python package.
 @Suite struct HistogramEncodingTests {
   /// Reads numbers as they lie in a buffer, most significant byte first.
   private struct Reader {

@@ -104,6 +104,7 @@ import Testing
     (["--stages", "1s:5", "--duration", "3s"], "leave out --rate"), (["--stages", "20d:1,20d:1"], "30d"),
     (["--rate", "0"], "--rate"), (["--rate", "nan"], "--rate"), (["--connections", "0"], "--connections"),
     (["--duration", "0s"], "--duration"), (["--wallets", "0"], "--wallets"), (["--skew", "none"], "skew"),
+    (["--hdr", "one.out", "--html", "one.out"], "same file"),
   ])
   func wrongOptionsAreRefused(words: [String], message: String) async throws {
     let result = try await Ironforge.run(["bench", "read"] + words)

@@ -89,7 +89,8 @@ struct BenchChart {
         continue
       }
       let (x, y) = (point.x * Self.width, (1 - max(0, min(1, point.y))) * Self.height)
-      path += "\(isDrawing ? "L" : "M")\(Self.number(x)) \(Self.number(y))"
+      // A line of no length is a dot, for a point that stands alone.
+      path += "\(isDrawing ? "L" : "M")\(Self.number(x)) \(Self.number(y))\(isDrawing ? "" : "h0")"
       isDrawing = true
     }
     return "<path class=\"line \(line.style)\" d=\"\(path)\"/>"

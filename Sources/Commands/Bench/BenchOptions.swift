@@ -68,6 +68,7 @@ package struct BenchOptions: ParsableArguments, Sendable {
       throw ValidationError("--stages says rates and durations itself: leave out --rate and --duration.")
     }
     _ = try parsedStages()
+    if let hdr, hdr == html { throw ValidationError("--hdr and --html cannot be the same file.") }
   }
 
   /// What is to be sent.
