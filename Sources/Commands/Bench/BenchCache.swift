@@ -49,7 +49,7 @@ struct BenchCache: ConcurrentCommand {
       l1: follower?.l1, store: try context.fencedStore(), redis: redis,
       servers: TrustedServers(CachedTable.keys)
     ) {
-      try await pool.withConnection { try await $0.withSession { try $0.newTransaction().id } }
+      try await pool.withConnection { try await $0.withSession { try $0.fenceHorizon() } }
     }
     if try await !cache.vouch() {
       context.messages.warning(
