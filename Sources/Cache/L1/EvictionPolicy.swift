@@ -117,10 +117,19 @@ struct EvictionPolicy: ~Copyable {
     let count = notedCount
     guard count > 0 else { return }
     notedCount = 0
-    for index in 0..<count { hits[index][0] = recency.request(noted[index], departed: &departed) ? 1 : 0 }
-    for index in 0..<count { hits[index][1] = stack.request(noted[index], departed: &departed) ? 1 : 0 }
-    for index in 0..<count { hits[index][2] = queue.request(noted[index], departed: &departed) ? 1 : 0 }
-    for index in 0..<count { hits[index][3] = frequency.request(noted[index], departed: &departed) ? 1 : 0 }
+    // Not `hits[index][0]`: for a build with the thread sanitizer the compiler (Swift 6.3.1) makes broken code of that.
+    for index in 0..<count {
+      (hits + index).pointee[0] = recency.request(noted[index], departed: &departed) ? 1 : 0
+    }
+    for index in 0..<count {
+      (hits + index).pointee[1] = stack.request(noted[index], departed: &departed) ? 1 : 0
+    }
+    for index in 0..<count {
+      (hits + index).pointee[2] = queue.request(noted[index], departed: &departed) ? 1 : 0
+    }
+    for index in 0..<count {
+      (hits + index).pointee[3] = frequency.request(noted[index], departed: &departed) ? 1 : 0
+    }
     var isBehind = false
     for index in 0..<count {
       weight *= growth
