@@ -1,31 +1,16 @@
 #!/usr/bin/env bash
-# The performance table of SPEC section 7 as far as it can be measured now: each figure beside its peer, on a
-# durable sandbox of its own, as medians of RUNS rounds in which the two take turns.
+# The performance table of SPEC section 7: each figure beside its peer, on a durable sandbox of its own, as medians of RUNS rounds in which the two take turns.
 #
 #   RUNS=5 ROWS=200000 scripts/bench.sh [P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 HTTP PARTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 ironforge=$root/.build/release/ironforge
-bin=$(dirname "$(ls -1d /usr/lib/postgresql/*/bin/psql | sort -V | tail -n 1)")
 runs=${RUNS:-5}
-wanted=" ${*:-P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 HTTP} "
+wanted=" ${*:-P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 HTTP} "
 
-# Outside the repository: a file system of its own would not tell more, and nothing is left behind.
-work=$(mktemp -d /tmp/ironforge-bench.XXXXXX)
-# The servers run as another user when this is root, who must be able to enter.
-chmod 755 "$work"
-cleanup() {
-  # Servers of a part that has failed.
-  jobs -p | xargs -r kill 2>/dev/null || true
-  (cd "$work" && "$ironforge" sandbox down --quiet >/dev/null) || true
-  rm -rf "$work"
-}
-trap cleanup EXIT
-cd "$work"
-"$ironforge" sandbox up --quiet >/dev/null
-eval "$("$ironforge" sandbox env)"
-"$ironforge" migrate up --quiet --dir "$root/migrations" >/dev/null
+# shellcheck source=Benchmarks/servers.sh
+source "$root/Benchmarks/servers.sh"
 "$bin/psql" -X -q -d "$IRONFORGE_DATABASE_URL" -v wallets=1000 -f "$root/Benchmarks/sql/setup.sql"
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print (NR % 2) ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
@@ -115,8 +100,10 @@ fi
 source "$root/Benchmarks/audit.sh"
 if [[ $wanted == *" P10 "* ]]; then measure_audit; fi
 
-# TPC-H, in a sandbox of its own: only when asked for, because its data takes a download.
-if [[ $wanted == *" P11 "* ]]; then RUNS=$runs "$root/Benchmarks/advise.sh" "$ironforge"; fi
+# TPC-H, in a sandbox of its own; its data takes a download.
+# shellcheck source=Benchmarks/tpch.sh
+source "$root/Benchmarks/tpch.sh"
+if [[ $wanted == *" P11 "* ]]; then measure_advice; fi
 # shellcheck source=Benchmarks/http.sh
 source "$root/Benchmarks/http.sh"
 if [[ $wanted == *" HTTP "* ]]; then measure_http; fi
