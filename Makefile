@@ -1,6 +1,8 @@
-# demo test test-postgres-versions build release bench lint format install deb clean
+# demo test test-postgres-versions build release lint format install deb clean
+# To measure: bench microbench flamegraph callgrind heap coverage. To harden: sanitize fuzz.
 .DEFAULT_GOAL := build
-.PHONY: demo test test-postgres-versions build release bench lint format install deb clean deps manuals session
+.PHONY: demo test test-postgres-versions build release lint format install deb clean deps manuals session \
+	bench microbench flamegraph callgrind heap coverage sanitize fuzz profiling-deps
 
 SWIFT ?= swift
 
@@ -41,8 +43,41 @@ test-postgres-versions: deps
 demo: release
 	scripts/demo.sh
 
+# All of SPEC section 7, each figure beside its peer: RUNS=7 for more rounds, scripts/bench.sh P3 for one line.
 bench: release
 	scripts/bench.sh
+
+# Single functions, and wallets on a server: Benchmarks/Micro.
+microbench: release
+	scripts/microbench.sh
+
+profiling-deps:
+	@scripts/install-deps.sh profiling
+
+# Where a command's time goes, as an SVG file. WHAT=transfer, batch, warmup or audit; ROWS, USERS and INDEXES its size.
+flamegraph: deps profiling-deps
+	scripts/profile.sh flamegraph $(WHAT)
+
+# Its instructions, counted by valgrind: the same number at every run. WHAT=version, transfer or batch; without, the first two.
+callgrind: deps profiling-deps
+	@for what in $(or $(WHAT),version transfer); do scripts/profile.sh callgrind $$what || exit; done
+
+# Who asks for memory when there is most of it. WHAT=batch, warmup or audit.
+heap: deps profiling-deps
+	scripts/profile.sh heap $(WHAT)
+
+# FILTER='JSON|CSV' for some of the tests only, here and in sanitize.
+coverage: deps
+	FILTER='$(FILTER)' scripts/coverage.sh
+
+# SANITIZER=thread or address for one of them only.
+sanitize: deps
+	@for sanitizer in $(or $(SANITIZER),thread address); do \
+		FILTER='$(FILTER)' scripts/sanitize.sh $$sanitizer || exit; done
+
+# libFuzzer on each parser of text from outside. TARGET=json for one of them, SECONDS=600 for longer.
+fuzz: deps
+	SECONDS_EACH=$(or $(SECONDS),60) scripts/fuzz.sh $(TARGET)
 
 # PREFIX is where, DESTDIR a directory to put it into as if it were the root.
 PREFIX ?= /usr/local
@@ -60,11 +95,12 @@ session: release
 manuals:
 	$(SWIFT) build --product generate-manual
 
+SWIFT_FILES := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Micro Fuzz/Package.swift Fuzz/Sources
 lint:
-	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
 
 format:
-	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+	$(SWIFT) format --in-place --recursive $(SWIFT_FILES)
 
 clean:
 	$(SWIFT) package clean

@@ -2,7 +2,17 @@
 # Installs what building, testing and running IronForge needs beyond the Swift toolchain, as far as it is missing:
 # Debian and Ubuntu, as root or through sudo. No server is left running: the sandbox and the tests start their own.
 # Quick when nothing is missing. Exit 69 when something is missing and cannot be installed.
+#
+#   scripts/install-deps.sh [profiling]     with it, perf and valgrind too
 set -eu
+wanted=${1:-}
+case $wanted in
+"" | profiling) ;;
+*)
+  echo "install-deps: nothing is called $wanted; there is: profiling" >&2
+  exit 64
+  ;;
+esac
 
 say() { echo "install-deps: $*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -16,6 +26,12 @@ postgres_bin() {
 }
 
 missing_packages() {
+  if [ "$wanted" = profiling ]; then
+    have perf || echo linux-perf
+    have valgrind || echo valgrind
+  fi
+  # It draws the flame graphs and the tables.
+  have python3 || echo python3
   have pkg-config || echo pkg-config
   have_file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h || echo libpq-dev
   have_file /usr/include/hiredis/hiredis.h /usr/local/include/hiredis/hiredis.h || echo libhiredis-dev
