@@ -135,7 +135,7 @@ def draw(root, program, title):
             f'<title>{label}\n{node.samples} samples, {share:.1%} ({html.escape(node.library)})</title>'
             f'<rect class="{"all" if depth < 2 else kind(name, node.library, program)}" width="100%" height="{ROW}" rx="2"/>'
             f'<text x="4" y="13">{label}</text></svg>')
-    out.append(f"<script>{SCRIPT}</script></svg>")
+    out.append(f"<script><![CDATA[{SCRIPT}]]></script></svg>")
     return "\n".join(out) + "\n"
 
 

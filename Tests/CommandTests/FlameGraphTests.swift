@@ -41,6 +41,9 @@ import Testing
 
   @Test func theGraphStandsOnItsOwn() async throws {
     let svg = try await draw(["--title", "a <batch>"]).stdout
+    let parse = "import sys, xml.dom.minidom; xml.dom.minidom.parseString(sys.stdin.read())"
+    let parsed = try await Program("/usr/bin/env", ["python3", "-c", parse], stdin: svg).run()
+    #expect(parsed.exitCode == 0, "\(parsed.stderr)")
     #expect(svg.hasPrefix("<svg ") && svg.contains("a &lt;batch&gt;") && !svg.contains("<batch>"))
     #expect(svg.contains("Ledger.Page&lt;A &amp; B&gt;.read()"))
     // Two of three samples, behind the third's box in the alphabet; its own colour for each kind of function.
