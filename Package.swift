@@ -41,6 +41,13 @@ let package = Package(
   products: [
     .executable(name: "ironforge", targets: ["ironforge"]),
     .executable(name: "ironforge-serve", targets: ["ironforge-serve"]),
+    // For the packages in Benchmarks/ and Fuzz/, which measure and attack single modules; not for anybody else.
+    .library(
+      name: "ironforge-modules",
+      targets: [
+        "Advice", "Batch", "Cache", "Configuration", "Indexes", "Ledger", "Migrations", "Plans", "Postgres",
+        "Primitives", "Pruning", "Redis", "SQLSyntax", "Wallet",
+      ]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

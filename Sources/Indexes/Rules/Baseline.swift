@@ -29,7 +29,12 @@ public struct Baseline: Sendable {
   ///
   /// - Throws: `InputError` with the line of what is wrong.
   public init(_ file: InputFile) throws {
-    var reader = try CSVReader<Column>(file, required: [.id, .reason, .until])
+    try self.init(name: file.name) { try file.read(into: $0) }
+  }
+
+  /// As `init(_:)`, out of any source.
+  init(name: String, read: @escaping (UnsafeMutableRawBufferPointer) throws -> Int) throws {
+    var reader = try CSVReader<Column>(name: name, required: [.id, .reason, .until], read: read)
     while let record = try reader.next() {
       let id = try record.required(.id)
       guard id.utf8.count == 16, id.utf8.allSatisfy(Self.isHexadecimal) else {
