@@ -122,7 +122,19 @@ let package = Package(
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "NIOTLS", package: "swift-nio"),
       ]),
-    .executableTarget(name: "ironforge-serve", dependencies: ["Serve"], swiftSettings: strict),
+    layer(
+      "HTTPLoad",
+      [
+        "Bench", "Commands", "Primitives",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOTLS", package: "swift-nio"),
+      ]),
+    .executableTarget(
+      name: "ironforge-serve", dependencies: ["HTTPLoad", "Serve"], swiftSettings: strict),
     .target(
       name: "TestSupport",
       dependencies: ["Sandbox", "Postgres", "Redis", "Migrations", "Primitives", "Wallet"],
@@ -182,6 +194,15 @@ let package = Package(
       [
         "Serve", "ironforge", "ironforge-serve", "Primitives",
         .product(name: "NIOHTTP1", package: "swift-nio"),
+      ]),
+    tests(
+      "HTTPLoadTests",
+      [
+        "Bench", "HTTPLoad", "ironforge", "ironforge-serve", "Primitives",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOPosix", package: "swift-nio"),
       ]),
     tests("FaultTests", ["Cache", "ironforge", "Postgres", "Primitives", "Redis", "WalletCache"]),
     tests("ArchitectureTests"),

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # The performance table of SPEC section 7: each figure beside its peer, on a durable sandbox of its own, as medians of RUNS rounds in which the two take turns.
 #
-#   RUNS=5 ROWS=200000 scripts/bench.sh [P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 HTTP PARTS]
+#   RUNS=5 ROWS=200000 scripts/bench.sh [P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 HTTP LOAD PARTS]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 ironforge=$root/.build/release/ironforge
 runs=${RUNS:-5}
-wanted=" ${*:-P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 HTTP} "
+wanted=" ${*:-P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 HTTP LOAD} "
 
 # shellcheck source=Benchmarks/servers.sh
 source "$root/Benchmarks/servers.sh"
@@ -107,6 +107,9 @@ if [[ $wanted == *" P11 "* ]]; then measure_advice; fi
 # shellcheck source=Benchmarks/http.sh
 source "$root/Benchmarks/http.sh"
 if [[ $wanted == *" HTTP "* ]]; then measure_http; fi
+# shellcheck source=Benchmarks/http-load.sh
+source "$root/Benchmarks/http-load.sh"
+if [[ $wanted == *" LOAD "* ]]; then measure_http_load; fi
 
 # Where the server's time goes, of one transfer at a time and of a row of a batch: not a target, so only when asked for.
 if [[ $wanted == *" PARTS "* ]]; then

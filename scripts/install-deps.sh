@@ -154,9 +154,9 @@ if [ "$optional" = no ]; then
   fi
 fi
 # What was installed just now must not come up at the next boot either.
-for service in postgresql redis-server; do
+for service in postgresql redis-server nginx; do
   case " $missing " in
-  *" $service "*)
+  *" $service "* | *" $service-light "*)
     if have systemctl && [ -d /run/systemd/system ]; then as_root systemctl --quiet disable "$service" || true; fi
     ;;
   esac

@@ -6,6 +6,8 @@ enum GeneratorDoubt: Sendable, Hashable {
   case wokeLate(milliseconds: Double, cpuShare: Double)
   /// The generator's own work, and its waiting for a processor, make up most of the time that was measured.
   case ownTime(share: Double, cpuShare: Double)
+  /// The threads that send for all connections had no time left.
+  case busyLoops(share: Double, loops: Int)
   /// Every connection was waiting for an answer when requests were due.
   case tooFewConnections(milliseconds: Double, needed: Int, have: Int)
 
@@ -15,6 +17,9 @@ enum GeneratorDoubt: Sendable, Hashable {
   private static let latenessShareMax = 0.1
   /// The part of the measured time that the generator may take for itself.
   private static let ownShareMax = 0.5
+
+  /// The part of its time that a thread which sends for many connections may be at work, or wait for a processor.
+  private static let loopShareMax = 0.9
 
   /// Nil where nothing speaks against the figures. A generator without a processor explains busy connections too, so it is
   /// looked for first.
@@ -28,6 +33,8 @@ enum GeneratorDoubt: Sendable, Hashable {
     let own = use.cpuSeconds + (use.waitSeconds ?? 0)
     if late > Self.latenessMax, late > Self.latenessShareMax * sample.latencies.milliseconds(at: 99) {
       self = .wokeLate(milliseconds: late, cpuShare: cpuShare)
+    } else if let loops = use.loops, own > Self.loopShareMax * elapsed * Double(loops) {
+      self = .busyLoops(share: min(1, own / elapsed / Double(loops)), loops: loops)
     } else if measured > 0, own / measured > Self.ownShareMax, plan.connections > 1 || cpuShare > 0.9 {
       self = .ownTime(share: min(1, own / measured), cpuShare: cpuShare)
     } else if plan.isOpen, sample.waits.milliseconds(at: 99) > Self.latenessMax,
@@ -52,6 +59,9 @@ enum GeneratorDoubt: Sendable, Hashable {
     case .ownTime(let share, let cpuShare):
       "the generator was the bottleneck: \(percent(share)) of the time that was measured is its own work and its waiting for a "
         + "processor (its own processor use: \(percent(cpuShare)) of this machine); run it on another machine"
+    case .busyLoops(let share, let loops):
+      "the generator was the bottleneck: its \(loops == 1 ? "thread was" : "\(loops) threads were") at work, or waited for a "
+        + "processor, \(percent(share)) of the time; give it more --threads, or run it on another machine"
     case .tooFewConnections(let milliseconds, let needed, let have):
       "requests waited up to \(Int(milliseconds)) ms for a free connection: \(have) connections cannot carry this rate"
         + (needed > have ? "; at these answer times it takes \(needed) or more" : "")

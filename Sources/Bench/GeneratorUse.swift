@@ -7,12 +7,14 @@
 /// What the generator itself took of the machine, by the kernel's accounts.
 public struct GeneratorUse: Sendable, Hashable {
   /// Processor time of this process, in seconds.
-  public fileprivate(set) var cpuSeconds = 0.0
+  public internal(set) var cpuSeconds = 0.0
   /// How long its threads could have run and had no processor, in seconds: the second field of `/proc/PID/schedstat`
   /// (Documentation/scheduler/sched-stats of the kernel). Nil where the kernel keeps no account of it.
   public fileprivate(set) var waitSeconds: Double?
   /// Processors of the machine.
   public let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+  /// Threads that send for many connections each; nil where each connection has its own.
+  public var loops: Int?
 }
 
 /// Reads the kernel's accounts of this process again and again, because those of a thread end with it.

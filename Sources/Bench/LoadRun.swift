@@ -76,10 +76,13 @@ public final class LoadRun: Sendable {
   /// Counts a request that could not be sent, because its connection could not be opened.
   ///
   /// - Parameter code: the stable code of the error.
-  public func fail(_ code: String) {
+  /// - Returns: whether any was due.
+  @discardableResult
+  public func fail(_ code: String) -> Bool {
     let now = monotonicNanoseconds()
-    guard !isStopped, let turn = schedule.nextDue(by: now, at: now) else { return }
+    guard !isStopped, let turn = schedule.nextDue(by: now, at: now) else { return false }
     recorder.record(turn, sent: now, ended: now, failure: code)
+    return true
   }
 
   /// Ends the run, when all connections are done, and returns what they have measured.

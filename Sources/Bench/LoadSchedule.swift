@@ -11,7 +11,7 @@ public struct LoadTurn: Sendable, Hashable {
   /// False during the warm-up.
   public let isMeasured: Bool
   /// Whether it was due already when somebody had time for it: every connection was busy.
-  public let isOverdue: Bool
+  public var isOverdue: Bool
 }
 
 /// When requests are sent. All connections take their turns from one schedule, so that a connection that waits for a slow

@@ -14,7 +14,10 @@ protocol ConcurrentCommand: IronforgeCommand, Sendable {
 }
 
 extension ConcurrentCommand {
-  func run(in context: CommandContext) throws {
+  func run(in context: CommandContext) throws { try runToItsEnd(in: context) }
+
+  /// Blocks until `runConcurrently` is done.
+  func runToItsEnd(in context: CommandContext) throws {
     let waiter = Waiter()
     Task.detached {
       do {

@@ -1,4 +1,6 @@
 import Glibc
+import HTTPLoad
 import Serve
 
-exit(runServe(Array(CommandLine.arguments.dropFirst())))
+let arguments = Array(CommandLine.arguments.dropFirst())
+exit(arguments.first == "bench" ? runHTTPLoad(arguments) : runServe(arguments))

@@ -62,12 +62,16 @@ struct Layers {
       "WalletCache", "Workload",
     ],
     "ironforge": ["Commands"],
-    // The only importers of SwiftNIO: no other command pays for a web server.
+    // Load over HTTP, from event loops.
+    "HTTPLoad": [
+      "Bench", "Commands", "NIOCore", "NIOHPACK", "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS", "Primitives",
+    ],
+    // With HTTPLoad the only importers of SwiftNIO: no other command pays for a web server.
     "Serve": [
       "Cache", "CDeflate", "Commands", "Configuration", "ConnectionPool", "Ledger", "NIOCore", "NIOHTTP1",
       "NIOHTTP2", "NIOPosix", "NIOSSL", "NIOTLS", "Postgres", "Primitives", "Redis", "Wallet", "WalletCache",
     ],
-    "ironforge-serve": ["Serve"],
+    "ironforge-serve": ["HTTPLoad", "Serve"],
   ])
 
   /// What files of the target may import, or nil for a target that the table does not know.

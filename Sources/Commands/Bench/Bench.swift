@@ -11,5 +11,5 @@ struct BenchCommand: ParsableCommand {
         ironforge bench read --rate 2000 --duration 1m --html reads.html
         ironforge bench cache --skew zipf --stages 30s:1000,30s:2000
       """,
-    subcommands: [BenchTransfer.self, BenchRead.self, BenchCache.self])
+    subcommands: [BenchTransfer.self, BenchRead.self, BenchCache.self, BenchHTTP.self])
 }

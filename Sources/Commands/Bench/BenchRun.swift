@@ -46,13 +46,14 @@ package struct BenchRun: Sendable {
   /// - Parameters:
   ///   - servers: reads the counters of the servers that the load goes to.
   ///   - tiers: how many reads each tier of the cache has answered, for a load that goes through it.
+  ///   - loops: how many threads send, where it is not a thread a connection.
   ///   - send: sends what the run asks for until it is over; what has to be made ready for that, is.
   ///   - close: closes the connections of the load.
   /// - Throws: what `send` and `close` throw; `output_failed`; the exit code 99 where a target was missed; `interrupted`,
   ///   `terminated`.
   package func measure(
     servers: ServerWatch = ServerWatch(postgres: nil, redis: nil),
-    tiers: (@Sendable () -> TierAnswers)? = nil,
+    tiers: (@Sendable () -> TierAnswers)? = nil, loops: Int? = nil,
     _ send: (LoadRun) async throws -> Void, close: () async throws -> Void = {}
   ) async throws {
     let begunAt = Timestamp.now()
@@ -69,7 +70,9 @@ package struct BenchRun: Sendable {
     var closing: Result<Void, any Error> = .success(())
     do { try await close() } catch { closing = .failure(error) }
     let seen = await watch.finish()
-    let report = LoadReport(sample, plan: plan, generator: seen.generator, targets: targets)
+    var generator = seen.generator
+    generator.loops = loops
+    let report = LoadReport(sample, plan: plan, generator: generator, targets: targets)
     try finish(
       BenchFigures(
         name: name, begunAt: begunAt, report: report, servers: seen.servers, tiers: tiers.map { $0() }))

@@ -1,6 +1,4 @@
 import ArgumentParser
-import Glibc
-import Primitives
 
 /// `ironforge serve`.
 struct ServeCommand: IronforgeCommand {
@@ -29,41 +27,11 @@ struct ServeCommand: IronforgeCommand {
   @OptionGroup var options: ServeOptions
   @OptionGroup(title: "Global options") var global: GlobalOptions
 
-  static let program = "ironforge-serve"
-
   func run(in context: CommandContext) throws {
     // A wrong configuration is told in this program's own words.
     _ = try context.configuration()
-    guard let path = Self.find() else {
-      throw SimpleFailure(
-        .configuration, code: "serve_not_installed",
-        message: "\(Self.program) is neither beside ironforge nor on PATH",
-        hint:
-          "`make install` and the Debian package bring it; from the sources: swift build --product \(Self.program)"
-      )
-    }
     // The words after `serve`, as they were typed: nothing can stand before it.
-    let words = CommandLine.arguments.dropFirst().drop { $0 != Self._commandName }.dropFirst()
-    var arguments = ([Self.program] + words).map { strdup($0) }
-    arguments.append(nil)
-    execv(path, arguments)
-    let reason = String(cString: strerror(errno))
-    for argument in arguments { free(argument) }
-    throw SimpleFailure(
-      .configuration, code: "serve_not_started", message: "\(path) cannot be started: \(reason)")
-  }
-
-  /// Beside this program, links resolved, or on PATH.
-  private static func find() -> String? {
-    var places: [String] = []
-    if let binary = realpath("/proc/self/exe", nil) {
-      defer { free(binary) }
-      places.append(
-        "/" + String(cString: binary).split(separator: "/").dropLast().joined(separator: "/"))
-    }
-    if let path = getenv("PATH") {
-      places += String(cString: path).split(separator: ":").map(String.init).filter { $0.hasPrefix("/") }
-    }
-    return places.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 }
+    try ServeProgram.become(
+      CommandLine.arguments.dropFirst().drop { $0 != Self._commandName }.dropFirst())
   }
 }

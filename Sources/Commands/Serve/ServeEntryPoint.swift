@@ -15,7 +15,7 @@ package func runIronforgeServe(_ arguments: [String], _ serving: @escaping Servi
 /// The root command of `ironforge-serve`.
 struct ServeProcess: ConcurrentCommand {
   static let configuration = CommandConfiguration(
-    commandName: ServeCommand.program, abstract: ServeCommand.configuration.abstract,
+    commandName: ServeProgram.name, abstract: ServeCommand.configuration.abstract,
     discussion: ServeCommand.configuration.discussion, version: Version.text)
 
   @OptionGroup var options: ServeOptions
