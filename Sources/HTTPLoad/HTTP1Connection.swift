@@ -45,6 +45,8 @@ final class HTTP1Connection: ChannelInboundHandler, LoadConnection {
 
   func expire(dueBefore instant: Int64) {
     guard let request = current, request.turn.due < instant else { return }
+    // Before the end is told: nothing more may be sent on it.
+    isEnding = true
     end(request, failure: LoadTrouble.timeout.code)
     hangUp()
   }
@@ -72,6 +74,7 @@ final class HTTP1Connection: ChannelInboundHandler, LoadConnection {
     do {
       count = try buffer.withUnsafeReadableBytes { try parser.read($0) }
     } catch {
+      isEnding = true
       end(request, failure: LoadTrouble(error).code)
       return hangUp()
     }

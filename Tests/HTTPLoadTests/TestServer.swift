@@ -120,7 +120,7 @@ private final class Conversation: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     text += String(buffer: unwrapInboundIn(data))
     // Requests have no body, and none is sent before the last is answered.
-    guard text.hasSuffix("\r\n\r\n") else { return }
+    guard text.contains("\r\n\r\n") else { return }
     let question = text
     text = ""
     requests += 1
