@@ -13,6 +13,7 @@ struct PoolerCommandTests {
   private static let withoutDatabase: Set<String> = [
     "sandbox up", "sandbox down", "sandbox status", "sandbox env", "sandbox reset", "config show",
     "config check", "migrate lint", "migrate new", "cache simulate", "serve",
+    "bench http",
   ]
 
   private enum Expectation {

@@ -10,6 +10,7 @@ struct BenchCommand: ParsableCommand {
         ironforge bench transfer --connections 8 --duration 10s
         ironforge bench read --rate 2000 --duration 1m --html reads.html
         ironforge bench cache --skew zipf --stages 30s:1000,30s:2000
+        ironforge bench http http://127.0.0.1:8088/api/health --connections 32
       """,
     subcommands: [BenchTransfer.self, BenchRead.self, BenchCache.self, BenchHTTP.self])
 }
