@@ -35,7 +35,9 @@ enum GeneratorDoubt: Sendable, Hashable {
       self = .wokeLate(milliseconds: late, cpuShare: cpuShare)
     } else if let loops = use.loops, own > Self.loopShareMax * elapsed * Double(loops) {
       self = .busyLoops(share: min(1, own / elapsed / Double(loops)), loops: loops)
-    } else if measured > 0, own / measured > Self.ownShareMax, plan.connections > 1 || cpuShare > 0.9 {
+    } else if use.loops == nil, measured > 0, own / measured > Self.ownShareMax,
+      plan.connections > 1 || cpuShare > 0.9
+    {
       self = .ownTime(share: min(1, own / measured), cpuShare: cpuShare)
     } else if plan.isOpen, sample.waits.milliseconds(at: 99) > Self.latenessMax,
       sample.waits.totalCount * 100 > UInt64(sample.requests)
