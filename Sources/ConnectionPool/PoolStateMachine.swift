@@ -11,8 +11,10 @@ struct PoolStateMachine {
   /// Time since the pool was made.
   typealias Instant = Duration
 
-  struct ConnectionID: Hashable, Sendable {
+  struct ConnectionID: Hashable, Comparable, Sendable {
     let rawValue: UInt64
+
+    static func < (a: ConnectionID, b: ConnectionID) -> Bool { a.rawValue < b.rawValue }
   }
 
   struct WaiterID: Hashable, Comparable, Sendable {
@@ -123,9 +125,11 @@ struct PoolStateMachine {
   /// The caller found a connection dead that had sat idle. It keeps its place in the queue.
   mutating func rejected(_ id: ConnectionID, at now: Instant) -> [Action] {
     guard case .leased(let waiter) = slots[id]?.state else { return unexpected(id) }
-    let actions = close(id)
+    var actions = close(id)
     if isDraining { return actions + [.fail(waiter.id, .draining)] }
     waiters.restore(waiter)
+    // The others that sat idle with it may be too old by now.
+    actions += retireExpired(at: now)
     return actions + serveFromIdle() + openWhatIsNeeded(at: now)
   }
 

@@ -47,7 +47,7 @@ private struct World {
       waiting[waiter] = now
       try carryOut(actions)
     case 30..<45:
-      guard let id = opening.randomElement(using: &random) else { return }
+      guard let id = opening.sorted().randomElement(using: &random) else { return }
       opening.remove(id)
       if Int.random(in: 0..<4, using: &random) == 0 {
         try carryOut(machine.openFailed(id, isRetryable: .random(using: &random), at: now))
@@ -56,7 +56,7 @@ private struct World {
         try carryOut(machine.opened(id, jitter: .random(in: 0...1, using: &random), at: now))
       }
     case 45..<65:
-      guard let id = leased.keys.randomElement(using: &random) else { return }
+      guard let id = leased.keys.sorted().randomElement(using: &random) else { return }
       let waiter = leased.removeValue(forKey: id)
       if let waiter, Int.random(in: 0..<10, using: &random) == 0 {
         answered.remove(waiter)
@@ -66,11 +66,11 @@ private struct World {
         try carryOut(machine.returned(id, isUsable: Int.random(in: 0..<5, using: &random) > 0, at: now))
       }
     case 65..<75:
-      guard let id = closing.randomElement(using: &random) else { return }
+      guard let id = closing.sorted().randomElement(using: &random) else { return }
       closing.remove(id)
       try carryOut(machine.closed(id, at: now))
     case 75..<80:
-      guard let waiter = waiting.keys.randomElement(using: &random) else { return }
+      guard let waiter = waiting.keys.sorted().randomElement(using: &random) else { return }
       let wasWaiting = machine.cancel(waiter)
       #expect(wasWaiting)
       waiting[waiter] = nil

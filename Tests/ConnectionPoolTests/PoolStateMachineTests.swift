@@ -134,6 +134,18 @@ import Testing
         == [.hand(connection(1), to: waiter(1), isFresh: true)])
   }
 
+  /// The other one has sat idle too long by the time that the first is found dead.
+  @Test func lendsNothingTooOldInPlaceOfADeadOne() throws {
+    var pool = try machine()
+    for _ in 0..<2 { _ = pool.lease(at: .zero) }
+    for id in 0..<2 as Range<UInt64> { _ = pool.opened(connection(id), jitter: 0, at: .zero) }
+    for id in 0..<2 as Range<UInt64> { _ = pool.returned(connection(id), isUsable: true, at: .seconds(599)) }
+    #expect(
+      pool.lease(at: .seconds(599)).actions == [.hand(connection(1), to: waiter(2), isFresh: false)])
+    #expect(
+      pool.rejected(connection(1), at: .seconds(601)) == [.close(connection(1)), .close(connection(0))])
+  }
+
   @Test func keepsTheMinimumOnlyWhileMaintained() throws {
     var pool = try machine(max: 5, min: 2)
     #expect(pool.tick(at: .zero) == [])

@@ -77,7 +77,7 @@ import Testing
       #expect(value("affected", in: result.stdout) == "1")
       #expect(
         result.stdout.contains(
-          #""key":{"schema_name":"town","table_name":"changed"},"code":"analyze_skipped""#))
+          #""key":{"schema_name":"town","table_name":"changed"},"code":"not_allowed""#))
       try await shop.sql("reassign owned by \(role) to ironforge; drop owned by \(role); drop role \(role)")
     }
   }
