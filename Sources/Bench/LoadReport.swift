@@ -71,9 +71,9 @@ public struct LoadReport: Sendable {
   public private(set) var targets: [Judgement] = []
 
   public var errors: Int { errorsByCode.values.reduce(0, +) }
-  /// Answers, good or not.
+  /// Requests that were answered as they should be: a server that is away has no throughput.
   public var requestsPerSecond: Double {
-    duration > .zero ? Double(requests - unsent) / seconds(duration) : 0
+    duration > .zero ? Double(requests - errors) / seconds(duration) : 0
   }
   public var errorRate: Double { requests > 0 ? Double(errors) / Double(requests) : 0 }
   /// The share of requests that were answered as they should be.

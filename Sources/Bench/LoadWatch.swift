@@ -17,6 +17,8 @@ public struct LoadWatch: Sendable {
   private var servers: ServerWatch
   private var accounts = GeneratorAccounts()
   private var isMeasuring = false
+  /// What became of the file: a full disk must cost neither the measurement nor its report.
+  private var writing: Result<Void, any Error> = .success(())
 
   /// How often it looks.
   private static let pause: Duration = .milliseconds(200)
@@ -33,23 +35,25 @@ public struct LoadWatch: Sendable {
   /// Looks on until the task is cancelled, which is how the end of the load is told.
   ///
   /// - Returns: itself, to be finished.
-  /// - Throws: `output_failed`.
-  public func observe() async throws -> LoadWatch {
+  public func observe() async -> LoadWatch {
     var watch = self
     while !Task.isCancelled {
-      try await watch.look()
+      await watch.look()
       await watch.rest()
     }
     return watch
   }
 
   /// Ends the accounts of the generator. To be called while its threads are still there.
+  public mutating func endOfLoad() {
+    if isMeasuring { accounts.look() } else { beginFile() }
+    writeFinished()
+  }
+
+  /// Says whether the file has taken everything.
   ///
   /// - Throws: `output_failed`.
-  public mutating func endOfLoad() throws {
-    if isMeasuring { accounts.look() } else { try log?.begin(measurementBegin) }
-    try writeFinished()
-  }
+  public func checkFile() throws { try writing.get() }
 
   /// Reads the servers' counters for the last time, when the connections of the load are closed: a server process reports what
   /// it has counted once a second at most, and when it ends.
@@ -58,17 +62,17 @@ public struct LoadWatch: Sendable {
       generator: accounts.use, servers: isMeasuring ? await servers.end() : ServerWatch.Findings())
   }
 
-  private mutating func look() async throws {
+  private mutating func look() async {
     guard isMeasuring || monotonicNanoseconds() >= run.schedule.measuredFrom else { return }
     if !isMeasuring {
       isMeasuring = true
       accounts.begin()
-      try log?.begin(measurementBegin)
+      beginFile()
       await servers.begin()
     }
     accounts.look()
     await servers.look()
-    try writeFinished()
+    writeFinished()
   }
 
   /// By the wall clock.
@@ -76,9 +80,20 @@ public struct LoadWatch: Sendable {
     Timestamp.now() + .nanoseconds(run.schedule.measuredFrom - monotonicNanoseconds())
   }
 
-  private func writeFinished() throws {
-    guard let log else { return }
-    for (second, latencies) in run.recorder.takeFinished() { try log.append(second: second, latencies) }
+  private mutating func writeFinished() {
+    write { [run] log in
+      for (second, latencies) in run.recorder.takeFinished() { try log.append(second: second, latencies) }
+    }
+  }
+
+  private mutating func beginFile() {
+    let begin = measurementBegin
+    write { try $0.begin(begin) }
+  }
+
+  private mutating func write(_ body: (HistogramLog) throws -> Void) {
+    guard let log, case .success = writing else { return }
+    do { try body(log) } catch { writing = .failure(error) }
   }
 
   /// Sleeps until it looks again: at the begin of the measurement, then from time to time.

@@ -267,19 +267,31 @@ final class LoopLoad: LoadDelegate {
 
   /// Looks after time-outs, slots that have rested, and the end.
   private func look() {
-    if run.isStopped { return end() }
     let now = monotonicNanoseconds()
-    let (seconds, attoseconds) = share.timeout.components
-    let late = now - (seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
-    for case .open(let connection) in slots where connection.inFlight > 0 {
-      connection.expire(dueBefore: late)
+    if run.isStopped {
+      // Whatever has waited for long has waited: a stop must not make a silent server look well.
+      expire(dueBefore: now - Self.nanoseconds(LoadSchedule.patience), now)
+      return end()
     }
+    expire(dueBefore: now - Self.nanoseconds(share.timeout), now)
+    run.plan.isOpen ? takeTurns() : openAll()
+    endIfOver()
+  }
+
+  private func expire(dueBefore late: Int64, _ now: Int64) {
+    // First those that nobody has sent, so that no connection takes them up when it is given up itself.
     while let request = waiting.first, request.turn.due < late {
       waiting.removeFirst()
       run.recorder.record(request.turn, sent: now, ended: now, failure: LoadTrouble.timeout.code)
     }
-    run.plan.isOpen ? takeTurns() : openAll()
-    endIfOver()
+    for case .open(let connection) in slots where connection.inFlight > 0 {
+      connection.expire(dueBefore: late)
+    }
+  }
+
+  private static func nanoseconds(_ duration: Duration) -> Int64 {
+    let (seconds, attoseconds) = duration.components
+    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
   }
 
   private func endIfOver() {

@@ -54,16 +54,21 @@ final class AccessLog: Sendable {
   /// Writes what comes in until ``close()``; blocks, so give it a thread.
   func run() {
     guard let descriptor else { return }
+    // Of the last batch, where the file took only a part of it.
+    var lost = 0
     while true {
       let (bytes, dropped, isClosed) = state.withLock { state in
         defer { (state.pending, state.dropped) = ([], 0) }
         return (state.pending, state.dropped, state.isClosed)
       }
-      Self.write(bytes, to: descriptor)
-      if dropped > 0 {
-        Self.write(
-          Array("{\"warning\":{\"message\":\"\(dropped) lines were dropped\"}}\n".utf8), to: descriptor)
+      let missing = dropped + lost
+      if missing > 0 {
+        // It may stand behind half a line.
+        let start = lost > 0 ? "\n" : ""
+        let warning = "\(start){\"warning\":{\"message\":\"\(missing) lines were dropped\"}}\n"
+        lost = Self.write(Array(warning.utf8), to: descriptor) == 0 ? 0 : missing
       }
+      lost += Self.write(bytes, to: descriptor)
       if isClosed { return state.withLock { $0.isFinished = true } }
       Primitives.pause(for: Self.pause) {}
     }
@@ -75,15 +80,17 @@ final class AccessLog: Sendable {
   /// Whether everything that was logged before ``close()`` is written. Never, where a reader of the log has got stuck.
   var isFinished: Bool { descriptor == nil || state.withLock(\.isFinished) }
 
-  private static func write(_ bytes: [UInt8], to descriptor: Int32) {
+  /// Returns how many lines were not written, or not whole.
+  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int {
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
       if count < 0, errno == EINTR { continue }
       // A log that cannot be written must not stop the service.
-      guard count > 0 else { return }
+      guard count > 0 else { return rest.count { $0 == UInt8(ascii: "\n") } }
       rest = rest.dropFirst(count)
     }
+    return 0
   }
 }
 

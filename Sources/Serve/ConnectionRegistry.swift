@@ -76,9 +76,15 @@ final class AcceptLimit: ChannelDuplexHandler {
   }
 
   func read(context: ChannelHandlerContext) {
-    let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+    let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
     let loop = context.eventLoop
-    let mayRead = connections.admits { loop.execute { bound.value.read() } }
+    // Asked again: others may have come meanwhile.
+    let mayRead = connections.admits {
+      loop.execute {
+        let (limit, context) = bound.value
+        limit.read(context: context)
+      }
+    }
     if mayRead { context.read() }
   }
 }

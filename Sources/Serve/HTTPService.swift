@@ -2,6 +2,7 @@ internal import Cache
 internal import Commands
 internal import ConnectionPool
 internal import NIOHTTP1
+internal import Postgres
 internal import Primitives
 
 /// Answers requests: what is asked for, whether it may be, how the answer is packed, what the log and the counters get.
@@ -142,9 +143,12 @@ struct HTTPService: Sendable {
   /// and users, and belong in the log.
   static func failure(_ error: any Error) -> ServedResponse {
     let report = ErrorReport(error)
-    let kind = (error as? any Failure)?.kind ?? .unexpected
+    // What PostgreSQL takes for malformed is the service's mistake and not the client's.
+    let isServers = error is PostgresError
+    let isTooSlow = (error as? PostgresError)?.sqlState == "57014"
+    let kind = isTooSlow ? .busy : (error as? any Failure)?.kind ?? .unexpected
     switch kind {
-    case .usage, .malformedInput:
+    case .usage where !isServers, .malformedInput where !isServers:
       return .error(.badRequest, code: report.code, report.message, hint: report.hint)
     case .refused:
       return .error(.notFound, code: report.code, report.message)
@@ -155,7 +159,8 @@ struct HTTPService: Sendable {
       response.headers.add(name: "retry-after", value: "1")
       response.trouble = report.message
       return response
-    case .unexpected, .partial, .outcomeUnknown, .found, .privilege, .configuration, .targetMissed,
+    case .usage, .malformedInput, .unexpected, .partial, .outcomeUnknown, .found, .privilege, .configuration,
+      .targetMissed,
       .interrupted, .terminated:
       var response = ServedResponse.error(
         .internalServerError, code: report.code, "the service could not answer; its log says why")

@@ -30,6 +30,8 @@ final class RequestHandler: ChannelInboundHandler {
   private var task: Task<Void, Never>?
   /// Whether an answer is being written further up the stack.
   private var isWriting = false
+  /// Whether a whole request waits for its client to take the answers to those before.
+  private var isParked = false
   /// When what is waited for must have come; looked at once a second, which costs less than a timer for each wait.
   private var deadline: NIODeadline?
   private var clock: RepeatedTask?
@@ -88,8 +90,22 @@ final class RequestHandler: ChannelInboundHandler {
       }
     case .end:
       guard let head, case .arriving = state else { return }
+      // Whoever takes no answers gets no further ones, or they would pile up here; the clock ends it.
+      guard context.channel.isWritable else {
+        isParked = true
+        deadline = .now() + limits.request
+        return
+      }
       answer(head, context)
     }
+  }
+
+  func channelWritabilityChanged(context: ChannelHandlerContext) {
+    if isParked, context.channel.isWritable, let head, case .arriving = state {
+      isParked = false
+      answer(head, context)
+    }
+    context.fireChannelWritabilityChanged()
   }
 
   /// What HTTP/1.1 asks of a server before it looks at what is wanted; HTTP/2 sees to it by itself.
@@ -175,6 +191,7 @@ final class RequestHandler: ChannelInboundHandler {
   private func refuse(
     _ context: ChannelHandlerContext, _ status: HTTPResponseStatus, code: String, _ message: String
   ) {
+    let hasBody = head?.method != .HEAD
     head = nil
     var response = ServedResponse.error(status, code: code, message)
     response.headers.add(name: "content-length", value: String(response.body.count))
@@ -184,7 +201,7 @@ final class RequestHandler: ChannelInboundHandler {
       "time": .time(Timestamp.now()), "client": .string(Self.client(of: context)),
       "status": .integer(Int64(status.code)), "error": .string(code),
     ])
-    send(response, version: .http1_1, hasBody: true, isLast: true, isUnread: true, context)
+    send(response, version: .http1_1, hasBody: hasBody, isLast: true, isUnread: true, context)
   }
 
   private func send(

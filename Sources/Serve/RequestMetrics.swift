@@ -58,7 +58,7 @@ final class RequestMetrics: Sendable {
       lines.append("ironforge_http_requests_total{route=\"\(key.route)\",status=\"\(key.status)\"} \(count)")
     }
     lines += Self.head(
-      "ironforge_http_request_seconds", "histogram", "From the end of a request to the end of its answer.")
+      "ironforge_http_request_seconds", "histogram", "From the end of a request until its answer is made.")
     for (route, latency) in state.latencies.sorted(by: { $0.key < $1.key }) {
       var sum: UInt64 = 0
       for (bound, count) in zip(Self.bounds.map { "\($0)" } + ["+Inf"], latency.buckets) {

@@ -89,7 +89,11 @@ private struct ServeRun: Sendable {
     while service.connections.count > 0, !deadline.hasPassed { try await Task.sleep(for: .milliseconds(20)) }
     let left = service.metrics.requestsInFlight
     service.connections.closeAll()
-    try await service.source.close(deadline: .after(.seconds(5)))
+    let closing: Result<Void, any Error>
+    do { closing = .success(try await service.source.close(deadline: .after(.seconds(5)))) } catch {
+      closing = .failure(error)
+    }
+    // A server that is silent may be why both went wrong; clients were harmed by this.
     guard left == 0 else {
       throw SimpleFailure(
         .busy, code: "drain_timeout",
@@ -97,6 +101,7 @@ private struct ServeRun: Sendable {
           "\(left) requests were still in flight after \(options.drainTimeout) seconds, and were cut off",
         hint: "give them longer: --drain-timeout")
     }
+    try closing.get()
   }
 
   private func listen() async throws -> any Channel {
@@ -105,6 +110,8 @@ private struct ServeRun: Sendable {
     let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      // `AcceptLimit` is asked before each read, so that one may bring one connection only.
+      .serverChannelOption(.maxMessagesPerRead, value: 1)
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(AcceptLimit(connections))

@@ -1,3 +1,5 @@
+import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -94,6 +96,65 @@ import Testing
       let wanted = (0..<count).map { ["200", "200", "404"][$0 % 3] }
       #expect(Array(codes.dropLast()) == wanted)
       #expect(try await service.get("/api/health").status == 200)
+    }
+  }
+
+  /// A client that sends request after request and reads no answer gets no more memory than the answers that it was owed when
+  /// it stopped, and not for long.
+  @Test func aClientThatReadsNothingCostsLittle() async throws {
+    try await withService(["--access-log", "none"]) { service in
+      let directory = try TemporaryDirectory("flood")
+      let file = try directory.write(
+        String(repeating: "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", count: 200_000), to: "requests")
+      let script = "cat '\(file)' >&3 & sleep 12; cat <&3 >/dev/null"
+      let result = try await service.raw(script, seconds: 40)
+      #expect(result.exitCode != 124, "it was not hung up on")
+      let status = try String(contentsOfFile: "/proc/\(service.program.processID)/status", encoding: .utf8)
+      let peak = status.firstMatch(of: #/VmHWM:\s+(?<kilobytes>\d+) kB/#).flatMap { Int($0.output.kilobytes) }
+      // The answers are a gigabyte together.
+      #expect(try #require(peak) < 200_000)
+      #expect(try await service.get("/api/health").status == 200)
+    }
+  }
+
+  /// One connection at a time means one, also while others queue and leave.
+  @Test func connectionsAreLimited() async throws {
+    try await withService(["--access-log", "none", "--max-connections", "2"]) { service in
+      let script = Self.pipelinedAndHeld
+      try await withThrowingTaskGroup(of: ProgramResult.self) { group in
+        for _ in 0..<6 { group.addTask { try await service.raw(script, seconds: 25) } }
+        var counts: [Int] = []
+        for _ in 0..<20 {
+          try await Task.sleep(for: .milliseconds(100))
+          counts.append(try Self.sockets(of: service.program.processID, port: service.port))
+        }
+        #expect(counts.contains(2) && counts.allSatisfy { $0 <= 2 }, "\(counts)")
+        for try await _ in group {}
+      }
+      #expect(try await service.get("/api/health").status == 200)
+    }
+  }
+
+  /// Asks, keeps the connection for a second and hangs up.
+  private static let pipelinedAndHeld =
+    #"printf 'GET /api/health HTTP/1.1\r\nHost: x\r\n\r\n' >&3; sleep 1; exec 3<&-; exit 0"#
+
+  /// How many connections to its port a process has accepted.
+  private static func sockets(of pid: Int32, port: Int) throws -> Int {
+    let local = ":" + String(port, radix: 16, uppercase: true)
+    let table = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
+    var inodes: Set<String> = []
+    for line in table.split(separator: "\n").dropFirst() {
+      let fields = line.split(separator: " ")
+      // 01: established.
+      if fields.count > 9, fields[1].hasSuffix(local), fields[3] == "01" { inodes.insert(String(fields[9])) }
+    }
+    let directory = "/proc/\(pid)/fd"
+    return try FileManager.default.contentsOfDirectory(atPath: directory).count { name in
+      var target = [CChar](repeating: 0, count: 256)
+      let length = readlink("\(directory)/\(name)", &target, target.count)
+      let text = String(decoding: target.prefix(max(0, length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      return inodes.contains { text == "socket:[\($0)]" }
     }
   }
 

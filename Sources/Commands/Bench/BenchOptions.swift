@@ -44,7 +44,7 @@ package struct BenchOptions: ParsableArguments, Sendable {
     from the begin of its stage to the end; there is no ramp. What was due and could not be sent within a second after the end \
     is an error, not_sent. The targets stand under [targets] in the configuration.
 
-    EXIT CODES: 0; 64 wrong options; 69 a server is away; 99 a target was missed, or nothing was measured; 130 and 143 it was \
+    EXIT CODES: 0; 64 wrong options; 69 a server is away; 78 http: ironforge-serve is not installed; 99 a target was missed, or nothing was measured; 130 and 143 it was \
     stopped, after the report of what was measured until then.
     """
 

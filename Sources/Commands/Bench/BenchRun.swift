@@ -60,13 +60,13 @@ package struct BenchRun: Sendable {
     let run = LoadRun(plan, keepsHistograms: log != nil) { [signals = context.signals] in
       signals.received != nil
     }
-    let watching = Task { [log] in try await LoadWatch(run, servers: servers, log: log).observe() }
+    let watching = Task { [log] in await LoadWatch(run, servers: servers, log: log).observe() }
     defer { watching.cancel() }
     try await send(run)
     let sample = run.finish()
     watching.cancel()
-    var watch = try await watching.value
-    try watch.endOfLoad()
+    var watch = await watching.value
+    watch.endOfLoad()
     var closing: Result<Void, any Error> = .success(())
     do { try await close() } catch { closing = .failure(error) }
     let seen = await watch.finish()
@@ -75,7 +75,8 @@ package struct BenchRun: Sendable {
     let report = LoadReport(sample, plan: plan, generator: generator, targets: targets)
     try finish(
       BenchFigures(
-        name: name, begunAt: begunAt, report: report, servers: seen.servers, tiers: tiers.map { $0() }))
+        name: name, begunAt: begunAt, report: report, servers: seen.servers, tiers: tiers.map { $0() }),
+      file: Result { try watch.checkFile() })
     // What was measured has been told; what is left open now is a failure all the same.
     try closing.get()
     try context.signals.check()
@@ -83,16 +84,18 @@ package struct BenchRun: Sendable {
   }
 
   /// Prints and writes.
-  private func finish(_ figures: BenchFigures) throws {
+  private func finish(_ figures: BenchFigures, file: Result<Void, any Error>) throws {
     let report = figures.report
     if let warning = report.generatorWarning { context.messages.warning(warning) }
     if report.requests == 0 {
       context.messages.warning("no request was measured, so no target is met")
     }
     context.itemCount = Int64(report.requests)
+    // The figures first: whatever becomes of the files, they are what the time was spent for.
+    try context.output.render(BenchView(figures: figures))
+    try file.get()
     try log?.commit()
     try page?.write(figures)
-    try context.output.render(BenchView(figures: figures))
   }
 }
 
