@@ -118,10 +118,10 @@ public enum AdviceStatements {
     ])
 
   /// Until the end of the transaction.
-  static let setPath = Statement(
+  static let setPath = Statement.inspecting(
     "select set_config('search_path', $1, true)", parameters: [.text], columns: [.text])
 
-  static let path = Statement("select current_schemas(false)::text[]", columns: [.textArray])
+  static let path = Statement.inspecting("select current_schemas(false)::text[]", columns: [.textArray])
 
   /// Where HypoPG's functions are; it may live in any schema.
   static let hypoPG = Statement.inspecting(

@@ -105,7 +105,10 @@ public struct MigrationFile: Sendable, Equatable {
     }
   }
 
-  private static func normalized(_ content: [UInt8], _ fileName: String) throws(MigrationError) -> [UInt8] {
+  /// Without a byte-order mark and carriage returns at the ends of lines.
+  ///
+  /// - Throws: `malformed`, of what is no text.
+  static func normalized(_ content: [UInt8], _ fileName: String) throws(MigrationError) -> [UInt8] {
     var text: [UInt8] = []
     text.reserveCapacity(content.count)
     let start = content.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
@@ -118,7 +121,10 @@ public struct MigrationFile: Sendable, Equatable {
       text.append(byte)
     }
     guard String(validating: text, as: UTF8.self) != nil else {
-      throw .malformed(file: fileName, line: 1, "it is not valid UTF-8")
+      // No line feed is part of a longer sequence.
+      let lines = text.split(separator: 0x0A, omittingEmptySubsequences: false)
+      let bad = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil } ?? 0
+      throw .malformed(file: fileName, line: bad + 1, "it is not valid UTF-8")
     }
     return text
   }

@@ -30,7 +30,9 @@ extension JSON {
       // By bytes: Swift takes strings for equal that are so canonically.
       var names: Set<[UInt8]> = []
       while let token = try scanner.next(), token == .key {
-        guard names.insert(scanner.text).inserted else { throw scanner.error("the name stands there twice") }
+        // A copy: the scanner's own array has room for the longest text so far.
+        let bytes = scanner.text.withUnsafeBufferPointer { Array($0) }
+        guard names.insert(bytes).inserted else { throw scanner.error("the name stands there twice") }
         let name = scanner.string
         guard let token = try scanner.next() else { throw scanner.error("expected a value") }
         members.append((name, try value(token, &scanner)))

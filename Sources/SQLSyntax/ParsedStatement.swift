@@ -22,13 +22,14 @@ public enum SQLSyntax {
   /// - Throws: `SQLSyntaxError`.
   public static func parse(_ sql: String) throws(SQLSyntaxError) -> [ParsedStatement] {
     try requireNoNUL(sql)
-    let result = pg_query_parse(sql)
+    let result = try DeepStack.run(forTextOf: sql.utf8.count) { pg_query_parse(sql) }
     defer { pg_query_free_parse_result(result) }
     if let error = result.error { throw SQLSyntaxError(error.pointee, in: sql) }
     guard let tree = result.parse_tree else { throw SQLSyntaxError(reason: "the parser gave no tree") }
     do throws(JSONError) {
       let script = try JSON(parsing: Array(UnsafeRawBufferPointer(start: tree, count: strlen(tree))))
-      return script["stmts"].elements.map { statement(of: $0, in: Array(sql.utf8)) }
+      let bytes = Array(sql.utf8)
+      return script["stmts"].elements.map { statement(of: $0, in: bytes) }
     } catch {
       // An expression nested deeper than a tree may be.
       throw SQLSyntaxError(reason: error.reason)
@@ -40,7 +41,7 @@ public enum SQLSyntax {
   /// - Throws: `SQLSyntaxError`.
   public static func fingerprint(_ sql: String) throws(SQLSyntaxError) -> UInt64 {
     try requireNoNUL(sql)
-    let result = pg_query_fingerprint(sql)
+    let result = try DeepStack.run(forTextOf: sql.utf8.count) { pg_query_fingerprint(sql) }
     defer { pg_query_free_fingerprint_result(result) }
     if let error = result.error { throw SQLSyntaxError(error.pointee, in: sql) }
     return result.fingerprint

@@ -1,3 +1,5 @@
+internal import Primitives
+
 extension SQLSyntax {
   /// A name as SQL wants it: in quotes only where it needs them, as `quote_ident` does.
   public static func quoted(_ name: String) -> String {
@@ -8,6 +10,6 @@ extension SQLSyntax {
     if isPlain, let tree = try? SQLSyntax.parse("create index on t (\(name))"), tree.count == 1 {
       return name
     }
-    return "\"" + name.replacing("\"", with: "\"\"") + "\""
+    return "\"" + name.doubling(["\""]) + "\""
   }
 }

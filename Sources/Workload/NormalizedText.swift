@@ -110,6 +110,8 @@ struct NormalizedText {
     switch statement.type {
     case "SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt": return nil
     case "DeclareCursorStmt": return words.text(after: "for")
+    // Up to PostgreSQL 17 each EXECUTE is counted under this text.
+    case "PrepareStmt": return words.text(after: "as")
     case "CreateTableAsStmt" where statement.members["query"].node?.type == "SelectStmt":
       return words.text(after: "as", until: ["with", "data"], ["with", "no", "data"])
     case "CopyStmt" where statement.members["query"].node != nil: return words.textInParentheses()

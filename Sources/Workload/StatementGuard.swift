@@ -71,7 +71,7 @@ struct StatementGuard {
 
   /// A schema of a `search_path` that is there, and that this role may not use (`SplitIdentifierString` in PostgreSQL's
   /// `varlena.c`).
-  static let hiddenSchema = Statement(
+  static let hiddenSchema = Statement.inspecting(
     """
     select quote_ident(n.nspname)
     from regexp_matches($1, '"((?:[^"]|"")*)"|([^",\\s]+)', 'g') m (parts)

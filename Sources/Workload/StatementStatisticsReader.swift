@@ -139,10 +139,10 @@ struct StatisticsPlace {
     return Statement.inspecting(sql, columns: [.timestamptz, .int8])
   }
 
-  /// True for statements that somebody sent to look at the server or to prepare work, not to do any: what this program asks, and
+  /// True for statements that somebody sent to look at the server or to make ready for work, not to do any: what this program asks, and
   /// kinds that only plan, name or set something. COMMIT and ROLLBACK are not among them: they may wait for a disk.
   private static let inspection = """
-    s.query ~* '^[[:space:]]*(explain|prepare(?![[:space:]]+transaction)|deallocate|set|reset|show|discard|savepoint|release|'
+    s.query ~* '^[[:space:]]*(explain|deallocate|set|reset|show|discard|savepoint|release|'
               'rollback[[:space:]]+((work|transaction)[[:space:]]+)?to|begin|start)([[:space:](;]|$)'
             or position('\(Statement.inspectionMark)' in left(s.query, 40)) > 0
     """

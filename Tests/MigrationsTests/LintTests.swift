@@ -110,6 +110,20 @@ struct LintTests {
   }
 
   /// Whatever is cut off, a linter ends with findings or a line.
+  /// As `migrate up` takes them.
+  @Test func takesAByteOrderMarkAndNamesTheLineThatIsNoText() throws {
+    var linter = MigrationLinter()
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    let text = Array("-- migrate: up\r\ncreate index i on t (a);\r\n".utf8)
+    let findings = try linter.lint(file: "0001_i.sql", content: mark + text)
+    #expect(findings.map(\.line) == [2])
+    let error = #expect(throws: MigrationError.self) {
+      try linter.lint(
+        file: "script.sql", content: Array("select 1;\nselect '".utf8) + [0xFF] + Array("';".utf8))
+    }
+    #expect(error?.message.contains("line 2") == true || "\(error as Any)".contains("2"), "\(error as Any)")
+  }
+
   @Test func outlivesTruncatedText() throws {
     let whole = Array(
       "-- migrate: up\nalter table t add column a int default f(1) not null; -- lint: allow rename because x\n"

@@ -12,6 +12,7 @@ struct HostilePlanTests {
     "Seq Scan on t  (cost=0.00..1.00 rows=-1 width=4)",
     "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4) (actual rows=1)",
     "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  nonsense",
+    "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  Worker -1e19:  nonsense",
     "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  Buffers: shared hit=x",
     "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  Buffers: shared hit=99999999999999999999",
     "Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\nSeq Scan on u  (cost=0.00..1.00 rows=1 width=4)",

@@ -31,7 +31,9 @@ struct ParsedStatementTests {
       let nested =
         "select " + String(repeating: "(", count: depth) + "1" + String(repeating: ")", count: depth)
       let chained = "select " + Array(repeating: "- ", count: depth).joined() + "1"
-      for sql in [nested, chained] {
+      // No bracket and no bound of the grammar: the tree is as deep as the text is long.
+      let summed = "select 1" + String(repeating: "+1", count: 3 * depth)
+      for sql in [nested, chained, summed] {
         do throws(SQLSyntaxError) {
           _ = try SQLSyntax.parse(sql)
         } catch {
@@ -39,6 +41,20 @@ struct ParsedStatementTests {
         }
       }
     }
+  }
+
+  @Test func longSumsHaveFingerprints() throws {
+    let sum = "select 1" + String(repeating: "+1", count: 300_000)
+    #expect(try SQLSyntax.fingerprint(sum) == SQLSyntax.fingerprint(sum.replacing("1", with: "2")))
+    let error = #expect(throws: SQLSyntaxError.self) {
+      try SQLSyntax.fingerprint("select 1" + String(repeating: " ", count: 5 << 20))
+    }
+    #expect(error?.reason.contains("more than 4194304") == true)
+  }
+
+  /// To Swift a quote with a combining mark behind it is no quote.
+  @Test func quotesAreDoubledWhateverStandsBehindThem() {
+    #expect(SQLSyntax.quoted("a\"\u{301}") == "\"a\"\"\u{301}\"")
   }
 
   @Test func fingerprintsIgnoreConstantsAndLayout() throws {

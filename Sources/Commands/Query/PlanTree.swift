@@ -5,10 +5,13 @@ import Primitives
 /// column; conditions below their node, cut where the line ends.
 struct PlanTree {
   private let analysis: PlanAnalysis
+  /// How far right a child stands. Deep plans step less far: what a node is counts more than how far right it stands.
+  private let step: Int
   private static let width = 100
 
   init(_ analysis: PlanAnalysis) {
     self.analysis = analysis
+    step = analysis.entries.map(\.depth).max() ?? 0 > 12 ? 1 : 2
   }
 
   private struct Line {
@@ -38,8 +41,6 @@ struct PlanTree {
 
   private func lines(_ index: Int) -> [Line] {
     let entry = analysis.entries[index]
-    // Deep plans step less far: what a node is counts more than how far right it stands.
-    let step = analysis.entries.map(\.depth).max() ?? 0 > 12 ? 1 : 2
     let indent = String(repeating: " ", count: min(entry.depth * step, 40))
     let arrow = entry.depth == 0 ? "" : "-> "
     let plan = entry.node.subplanName.map { "[\($0)] " } ?? ""

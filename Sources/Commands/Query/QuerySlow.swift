@@ -14,7 +14,7 @@ struct QuerySlow: IronforgeCommand {
       pg_stat_statements and pg_monitor; nothing is executed. Text cuts statements short; JSON and CSV have them whole.
 
       Left out, unless --all asks for them, are statements that do no work of their own: what ironforge asks a server to look at \
-      it, EXPLAIN, PREPARE, SET, SHOW, BEGIN, SAVEPOINT and their like. Shares are of the time of what is listed.
+      it, EXPLAIN, SET, SHOW, BEGIN, SAVEPOINT and their like. Shares are of the time of what is listed.
 
       --sort io goes by the time spent on reading and writing blocks, or by the number of blocks where the server does not \
       measure it (track_io_timing). --plans asks for the plan of each statement, without values for its $1; the role needs \
@@ -39,7 +39,7 @@ struct QuerySlow: IronforgeCommand {
   @Flag(help: "Also statements inside functions, where the server tracks them.")
   var nested = false
 
-  @Flag(help: "Also EXPLAIN, PREPARE, SET and their like, and what ironforge itself asks.")
+  @Flag(help: "Also EXPLAIN, SET and their like, and what ironforge itself asks.")
   var all = false
 
   @OptionGroup(title: "Global options") var global: GlobalOptions

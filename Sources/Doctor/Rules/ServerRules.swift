@@ -201,10 +201,10 @@ struct ServerRules {
 
 /// A word for a shell.
 func shellQuoted(_ text: String) -> String {
-  "'" + text.replacing("'", with: "'\\''") + "'"
+  "'" + text.unicodeScalars.reduce(into: "") { $0 += $1 == "'" ? "'\\''" : String($1) } + "'"
 }
 
 /// A literal for psql, whatever `standard_conforming_strings` is: slots have names of letters, digits and underscores.
 func sqlQuoted(_ text: String) -> String {
-  "'" + text.replacing("'", with: "''") + "'"
+  "'" + text.doubling(["'"]) + "'"
 }

@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// Statements that carry findings out and take them back. They end in a semicolon each; with several, one stands on a
 /// line. All can run while others write, unless a partitioned table makes that impossible.
 struct IndexDDL {
@@ -42,22 +44,12 @@ struct IndexDDL {
           || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
       } && name.first?.isNumber == false
     if isPlain, name.contains("_idx") || name == "public" { return name }
-    return "\"" + doubling(["\""], in: name) + "\""
+    return "\"" + name.doubling(["\""]) + "\""
   }
 
   /// A text for SQL, by the rule of libpq's PQescapeLiteral.
   static func literal(_ text: String) -> String {
-    guard text.utf8.contains(UInt8(ascii: "\\")) else { return "'\(doubling(["'"], in: text))'" }
-    return " E'\(doubling(["'", "\\"], in: text))'"
-  }
-
-  /// By scalars: to Swift a quote with a combining mark behind it is another character.
-  private static func doubling(_ marks: Set<Unicode.Scalar>, in text: String) -> String {
-    var out = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars {
-      out.append(scalar)
-      if marks.contains(scalar) { out.append(scalar) }
-    }
-    return String(out)
+    guard text.utf8.contains(UInt8(ascii: "\\")) else { return "'\(text.doubling(["'"]))'" }
+    return " E'\(text.doubling(["'", "\\"]))'"
   }
 }

@@ -18,6 +18,7 @@ public struct MigrationLinter {
   ///
   /// - Throws: `MigrationError.malformed`, with the line, for what is no migration or no SQL.
   public mutating func lint(file name: String, content: [UInt8]) throws -> [LintFinding] {
+    let content = try MigrationFile.normalized(content, name)
     let pieces: [SQLSplitter.Piece]
     do throws(SQLTextError) {
       pieces = try SQLSplitter.split(content)
@@ -62,11 +63,12 @@ public struct MigrationLinter {
     var findings: [LintFinding] = []
     var previous = 0
     for statement in section.statements {
-      let last = statement.line + statement.text.utf8.count { $0 == 0x0A }
+      let lines = LineIndex(statement.text)
+      let last = statement.line + lines.breaks
       for parsed in try Self.parse(statement, file) {
         guard let node = parsed.tree.node else { continue }
         for found in state.findings(of: node) where !isRevert || found.rule.holdsForReverts {
-          let line = statement.line + statement.text.utf8.prefix(found.location ?? 0).count { $0 == 0x0A }
+          let line = statement.line + lines.breaks(before: found.location ?? 0)
           if allowances.allows(found.rule, after: previous, first: statement.line, last: last) { continue }
           findings.append(
             LintFinding(

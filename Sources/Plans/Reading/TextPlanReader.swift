@@ -38,6 +38,9 @@ struct TextPlanReader {
   /// Where a text that goes on in the next line goes on.
   private enum Last { case none, node(Int), worker(Int) }
 
+  /// The highest number of a worker that is believed: PostgreSQL's max_parallel_workers ends at 1024.
+  private static let workersMax = 1024.0
+
   private var drafts: [Draft] = []
   private var open: [Open] = []
   private var rootColumn = 0
@@ -166,7 +169,9 @@ struct TextPlanReader {
     throws(PlanError)
   {
     // What is no node stands in front of the plan: a log's prefix, the statement.
-    let node = try? NodeLine(text, line: line.number)
+    // A statement may have very many lines: most are told from a node by what they do not hold.
+    let mayBeNode = summary.query == nil || text.contains("(cost=") || text.contains("(actual ")
+    let node = mayBeNode ? try? NodeLine(text, line: line.number) : nil
     if node?.isCertain != true || text.starts(with: "Query Text:") {
       if let query = text.after("Query Text:") {
         summary.query = query.trimmed.string
@@ -255,7 +260,10 @@ struct TextPlanReader {
     }
     if let rest = text.after("Worker "), let (digits, more) = rest.split(at: ":"), let number = digits.number
     {
-      drafts[owner.node].workers.append((number: Int(min(number, 1e6)), members: []))
+      guard (0...Self.workersMax).contains(number) else {
+        throw PlanError("\"\(digits.string.prefix(40))\" is no number of a worker", line: line.number)
+      }
+      drafts[owner.node].workers.append((number: Int(number), members: []))
       worker = (owner.node, column)
       let first = more.trimmed
       return first.isEmpty ? () : try addToWorker(first, node: owner.node, line)

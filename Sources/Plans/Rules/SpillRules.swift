@@ -110,7 +110,7 @@ extension PlanReview {
 
   /// The plan names the constraint, not the columns: the server is asked for them.
   private func stepForKey(_ trigger: TriggerUse) -> String {
-    let name = trigger.name.replacing("'", with: "''")
+    let name = trigger.name.doubling(["'"])
     return
       "A deleted or changed row is looked up in the table that refers to it, and without an index that table is read"
       + " whole each time. Which table and columns: SELECT conrelid::regclass, pg_get_constraintdef(oid) FROM"

@@ -41,7 +41,9 @@ public struct IndexCandidates: Sendable {
   /// Empty where a part of it is no column of the table.
   private static func order(_ text: String, _ alias: String) -> [String] {
     // EXPLAIN prints some conditions that are no SQL; no index is made of them.
-    guard !text.isEmpty, let statement = try? SQLSyntax.parse("select 1 from t order by \(text)").first else {
+    guard !text.isEmpty, text.utf8.count <= ConditionColumns.textMax,
+      let statement = try? SQLSyntax.parse("select 1 from t order by \(text)").first
+    else {
       return []
     }
     var columns: [String] = []
@@ -67,9 +69,13 @@ struct ConditionColumns {
   /// All that are compared with something, also in alternatives.
   private(set) var compared: [String] = []
 
+  /// Longer texts are lists of constants or of alternatives, of which no index is made.
+  static let textMax = 64 << 10
+
   init(alias: String) { self.alias = alias }
 
   mutating func read(_ condition: String) {
+    guard condition.utf8.count <= Self.textMax else { return }
     // What stands for another part of the plan is a value like any other.
     var sql = condition
     for name in ["hashed SubPlan", "SubPlan", "InitPlan"] { sql = Self.blank(name, in: sql) }

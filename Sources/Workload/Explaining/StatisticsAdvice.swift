@@ -41,7 +41,9 @@ public enum StatisticsAdvice {
 
   /// Up to PostgreSQL 15 statistics must have a name. It is cut at the end of a character.
   private static func statisticsName(_ relation: String, _ columns: [String]) -> String {
-    let parts = [relation] + columns.map { $0.filter { $0 != "\"" } } + ["stats"]
+    let parts =
+      [relation] + columns.map { String(String.UnicodeScalarView($0.unicodeScalars.filter { $0 != "\"" })) }
+      + ["stats"]
     var name = ""
     for character in parts.joined(separator: "_") {
       guard name.utf8.count + character.utf8.count <= nameMax else { break }
@@ -58,6 +60,7 @@ public enum StatisticsAdvice {
 
   /// Empty where a group is no plain column.
   private static func grouped(_ wish: StatisticsWish) -> [String] {
+    guard wish.groups.utf8.count <= ConditionColumns.textMax else { return [] }
     do throws(SQLSyntaxError) {
       let items =
         try SQLSyntax.parse("select 1 from t order by \(wish.groups)").first?
