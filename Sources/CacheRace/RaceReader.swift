@@ -68,9 +68,11 @@ struct RaceReader {
   private mutating func establish(_ session: some CommandRunner) throws {
     let database = try primary.get()
     let isDone = try field.store.establish(servers, in: session, isWanted: { !field.isOver }) {
-      let latest: UInt64 = try database.query(RaceStatements.horizon())[0].decode(0)
-      let fencing = try RaceStatements.mark.bearers(upTo: latest, database)
-      return Horizon(latest: TransactionID(latest), fencing: fencing.map(TransactionID.init))
+      try database.transaction {
+        let latest: UInt64 = try database.query(RaceStatements.horizon())[0].decode(0)
+        let fencing = try RaceStatements.mark.bearers(upTo: latest, database)
+        return Horizon(latest: TransactionID(latest), fencing: fencing.map(TransactionID.init))
+      }
     }
     if isDone {
       field.judgement.note { $0.establishments += 1 }

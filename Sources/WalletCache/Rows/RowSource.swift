@@ -92,10 +92,13 @@ extension Session {
   ///
   /// - Throws: `PostgresError`, on a standby too.
   public func fenceHorizon() throws -> Horizon {
-    // Two statements: the list must be younger than the number.
-    let latest = try newTransaction().id
-    let fencing = try FencedTransaction.mark.bearers(upTo: latest.number, self)
-    return Horizon(latest: latest, fencing: fencing.map(TransactionID.init))
+    // Two statements, because the list must be younger than the number, and one transaction, so that a pooler cannot have
+    // them answered by two servers. It is over before anybody is told.
+    try transaction {
+      let latest = try newTransaction().id
+      let fencing = try FencedTransaction.mark.bearers(upTo: latest.number, self)
+      return Horizon(latest: latest, fencing: fencing.map(TransactionID.init))
+    }
   }
 
   /// How many rows tables have, as the planner thinks; nil where it does not know.
