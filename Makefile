@@ -36,7 +36,7 @@ test: deps
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build --parallel --experimental-maximum-parallelization-width 6
 
-# PostgreSQL 16 and 18, for what reads their catalogs.
+# The other versions of PostgreSQL from 13 to 18, for what reads their catalogs and plans.
 test-postgres-versions: deps
 	scripts/test-postgres-versions.sh
 
@@ -81,7 +81,12 @@ fuzz: deps
 
 # PREFIX is where, DESTDIR a directory to put it into as if it were the root.
 PREFIX ?= /usr/local
+# Under sudo it takes what the caller has built (`make release manuals`), and builds nothing in the caller's tree.
+ifdef SUDO_UID
+install:
+else
 install: release manuals
+endif
 	DESTDIR=$(DESTDIR) scripts/install.sh $(PREFIX)
 
 deb: release manuals

@@ -61,7 +61,7 @@ compare_server() { # NAME URL-HTTP1 URL-HTTP2
 }
 
 measure_http_load() {
-  local tool port=18095 http2_port=18096 service_port=18097
+  local tool port=18095 http2_port=18096 service_port=18097 PATH=$PATH:/usr/sbin
   for tool in wrk h2load nginx curl; do
     command -v $tool >/dev/null || { echo "LOAD: $tool is missing: apt-get install wrk nghttp2-client nginx-light curl" >&2; return; }
   done
@@ -72,12 +72,14 @@ measure_http_load() {
 daemon off; worker_processes 1; pid $work/static/nginx.pid; error_log stderr error;
 events { worker_connections 1024; }
 http {
+  # Where an ordinary user may write.
+  client_body_temp_path $work/static/tmp1; proxy_temp_path $work/static/tmp2; fastcgi_temp_path $work/static/tmp3; uwsgi_temp_path $work/static/tmp4; scgi_temp_path $work/static/tmp5;
   access_log off; keepalive_requests 1000000000; root $work/static;
   server { listen 127.0.0.1:$port; }
   server { listen 127.0.0.1:$http2_port http2; }
 }
 CONF
-  nginx -p "$work/static" -c "$work/static/nginx.conf" 2>/dev/null &
+  nginx -p "$work/static" -c "$work/static/nginx.conf" &
   local peer=$!
   "$ironforge" serve --listen 127.0.0.1:$service_port --access-log none --quiet &
   local service=$! url=http://127.0.0.1:$service_port/api/health tries=0

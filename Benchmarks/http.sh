@@ -35,9 +35,13 @@ measure_http() {
   cat >nginx.conf <<CONF
 daemon off; worker_processes auto; pid $work/nginx.pid; error_log stderr error;
 events { worker_connections 1024; }
-http { access_log off; server { listen 127.0.0.1:$peer_port; root $work/www; } }
+http {
+  # Where an ordinary user may write.
+  client_body_temp_path $work/tmp1; proxy_temp_path $work/tmp2; fastcgi_temp_path $work/tmp3; uwsgi_temp_path $work/tmp4; scgi_temp_path $work/tmp5;
+  access_log off; server { listen 127.0.0.1:$peer_port; root $work/www; }
+}
 CONF
-  nginx -p "$work" -c "$work/nginx.conf" 2>/dev/null &
+  nginx -p "$work" -c "$work/nginx.conf" &
   local peer=$! before after
   sleep 1
   before=$(resident $server)

@@ -23,6 +23,7 @@ status=0
 unset LLVM_PROFILE_FILE
 
 # swift test may insist on a place of its own.
+mkdir -p "$scratch/debug/codecov"
 find "$out/profiles" "$scratch/debug/codecov" -name '*.profraw' -print0 2>/dev/null |
   xargs -0 "$tools/llvm-profdata" merge -sparse -o "$out/all.profdata"
 objects=("$scratch"/debug/*.xctest -object "$scratch/debug/ironforge")

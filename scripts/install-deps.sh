@@ -27,11 +27,15 @@ postgres_bin() {
 
 missing_packages() {
   if [ "$wanted" = profiling ]; then
-    have perf || echo linux-perf
+    # Ubuntu names it after its kernel; what needs no perf must work without.
+    have perf || ! apt-cache show linux-perf >/dev/null 2>&1 || echo linux-perf
     have valgrind || echo valgrind
   fi
   # It draws the flame graphs and the tables.
   have python3 || echo python3
+  # Peers and data of `make bench` come from PyPI.
+  python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+  python3 -m pip --version >/dev/null 2>&1 || echo python3-pip
   have pkg-config || echo pkg-config
   have_file /usr/include/postgresql/libpq-fe.h /usr/include/libpq-fe.h || echo libpq-dev
   have_file /usr/include/hiredis/hiredis.h /usr/local/include/hiredis/hiredis.h || echo libhiredis-dev
