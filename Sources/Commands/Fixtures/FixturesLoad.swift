@@ -37,7 +37,7 @@ struct FixturesLoad: IronforgeCommand {
     }
     let report = try loader.load(directory: path) { done, _ in progress.update(done: Int64(done)) }
     progress.finish()
-    try context.output.render(FixtureReportView(directory: path, report: report))
+    try context.output.render(FixtureReportView(directory: path, report: report), isSuccess: true)
   }
 }
 

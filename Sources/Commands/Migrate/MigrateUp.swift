@@ -38,7 +38,7 @@ struct MigrateUp: IronforgeCommand {
     let (migrator, _) = try context.migrator(try source.files(), lockWait: lockWait)
     let files = try dryRun ? migrator.plan(to: to) : migrator.up(to: to)
     try context.output.render(
-      files.map { MigrationStep(file: $0, action: dryRun ? .wouldApply : .applied) })
+      files.map { MigrationStep(file: $0, action: dryRun ? .wouldApply : .applied) }, isSuccess: !dryRun)
     if files.isEmpty { context.messages.info("nothing is pending") }
   }
 }

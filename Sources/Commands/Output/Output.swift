@@ -56,6 +56,12 @@ final class Output: Sendable {
     try writer.finish(nextCursor: nextCursor)
   }
 
+  /// Prints a list as ``render(_:isSuccess:)`` prints one thing.
+  func render<Row: TableRow>(_ rows: some Sequence<Row>, isSuccess: Bool) throws {
+    if isSuccess, messages.isQuiet, format == .text { return }
+    try render(rows)
+  }
+
   /// Prints a list whose rows are too wide for a table: in text each as it prints by itself, with an empty line between two.
   func renderParagraphs<Row: TableRow>(_ rows: [Row]) throws {
     guard format == .text else { return try render(rows) }

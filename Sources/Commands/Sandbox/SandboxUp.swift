@@ -16,6 +16,6 @@ struct SandboxUp: ConcurrentCommand {
   func runConcurrently(in context: CommandContext) async throws {
     let status = try await Sandbox(directory: ".").up()
     context.messages.info(status.started.isEmpty ? "runs already" : "started")
-    try context.output.render(SandboxView(status: status))
+    try context.output.render(SandboxView(status: status), isSuccess: true)
   }
 }
