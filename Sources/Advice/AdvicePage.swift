@@ -1,4 +1,5 @@
 internal import HTML
+internal import Primitives
 
 /// The advice as a page: what to build and why, and what each statement costs before and after.
 public struct AdvicePage {
@@ -18,7 +19,7 @@ public struct AdvicePage {
     let faster = advice.queries.count { $0.costAfter < 0.9 * $0.costBefore }
     var page: HTML = """
       <h1>Index advice</h1>
-      <p class="faint">\(advice.indexes.count) indexes of \(Self.size(size)) together. \(faster) of \(advice.queries.count)
+      <p class="faint">\(counted(advice.indexes.count, "index", "indexes")) of \(Self.size(size)) together. \(faster) of \(advice.queries.count)
       statements cost less; in the geometric mean of all, \(Self.percent(advice.meanRatio)) of before. Costs are the
       planner's estimates, one unit being a page read in sequence; nothing has been built.</p>
       <h2>Indexes</h2>

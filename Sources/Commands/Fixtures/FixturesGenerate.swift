@@ -58,7 +58,7 @@ struct FixturesGenerate: IronforgeCommand {
     let report = try generator.run { progress.update(done: Int64($0)) }
     progress.finish()
     let seconds = Double(monotonicNanoseconds() - start) / 1e9
-    try context.output.render(GenerationReportView(report: report, seconds: seconds))
+    try context.output.render(GenerationReportView(report: report, seconds: seconds), isSuccess: true)
   }
 }
 
