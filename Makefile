@@ -30,11 +30,9 @@ release: deps
 	$(SWIFT) build $(RELEASE) --product ironforge-serve
 	@ls -l .build/release/ironforge .build/release/ironforge-serve
 
-# A few tests at a time: all at once, servers and commands would share two cores by the hundred and miss bounds that
-# are generous for one.
 test: deps
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --parallel --experimental-maximum-parallelization-width 6
+	SWIFT="$(SWIFT)" scripts/test.sh
 
 # The other versions of PostgreSQL from 13 to 18, for what reads their catalogs and plans.
 test-postgres-versions: deps

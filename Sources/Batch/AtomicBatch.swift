@@ -62,7 +62,8 @@ struct AtomicBatch {
     FaultPoint.afterLocks.reach()
     let registry = BatchRegistry(session: session)
     // Under the locks: whoever carried out the same file before has committed.
-    let (joined, now) = try registry.current(plan.digest, age: processAge())
+    let processStart = try registry.processStart()
+    let (joined, now) = try registry.current(plan.digest, processStart: processStart)
     var identifiers = IdentifierGenerator()
     let size = ChunkSize(fixed: batch.options.chunkSize ?? Self.chunkSize)
     try batch.makePass(plan, round: joined, transactionStart: now, size: size).run { requests, meanwhile in
@@ -75,7 +76,8 @@ struct AtomicBatch {
       count(outcome.rows)
     }
     if outcome.isAborted { return nil }
-    let round = try registry.begin(batch.registration(plan), age: processAge(), startedAt: joined ?? now)
+    let round = try registry.begin(
+      batch.registration(plan), processStart: processStart, startedAt: joined ?? now)
     FaultPoint.afterInserts.reach()
     hasSentCommit = true
     let pending = try session.send([Statement.commit()])

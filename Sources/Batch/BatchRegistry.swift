@@ -28,26 +28,35 @@ public struct BatchRegistry {
     let startedAt: Timestamp
   }
 
+  /// When this process began, by the server's clock. A statement of its own, which waits for no lock: a run that waits for a
+  /// batch's row has begun before it waits.
+  func processStart() throws(PostgresError) -> Timestamp {
+    let rows = try session.query(Self.processStart(Int64(processAge().settingMilliseconds)))
+    guard let row = rows.first else { throw .misuse("the server told no time") }
+    return try row.decode(0)
+  }
+
   /// Joins the round that is open, or begins one.
   ///
   /// - Parameters:
-  ///   - age: how long this process has been running.
+  ///   - processStart: see `processStart()`.
   ///   - startedAt: when a round began that is recorded only now; nil for now.
   /// - Returns: when the round began.
-  func begin(_ batch: Batch, age: Duration, startedAt: Timestamp?) throws(PostgresError) -> Timestamp {
+  func begin(
+    _ batch: Batch, processStart: Timestamp, startedAt: Timestamp?
+  ) throws(PostgresError) -> Timestamp {
     let rows = try session.query(
       Self.begin(
-        batch.digest.hexadecimal, batch.keyPrefix, batch.path, Int64(batch.rows),
-        Int64(age.settingMilliseconds), startedAt))
+        batch.digest.hexadecimal, batch.keyPrefix, batch.path, Int64(batch.rows), processStart, startedAt))
     guard let row = rows.first else { throw .misuse("the batch was not recorded") }
     return try row.decode(0)
   }
 
   /// The round that `begin` would join, without writing; nil where it would begin one. And the server's clock.
   func current(
-    _ digest: SHA256.Digest, age: Duration
+    _ digest: SHA256.Digest, processStart: Timestamp
   ) throws(PostgresError) -> (round: Timestamp?, now: Timestamp) {
-    let rows = try session.query(Self.current(digest.hexadecimal, Int64(age.settingMilliseconds)))
+    let rows = try session.query(Self.current(digest.hexadecimal, processStart))
     guard let row = rows.first else { throw .misuse("the server told no time") }
     return (try row.decodeIfPresent(0), try row.decode(1))
   }
@@ -75,7 +84,10 @@ public struct BatchRegistry {
   }
 
   /// Every statement of this target, for the test that prepares them all.
-  public static let statements = [begin, current, finish, abandoned, giveUp, storedAt]
+  public static let statements = [processStart, begin, current, finish, abandoned, giveUp, storedAt]
+
+  private static let processStart = Statement(
+    "select clock_timestamp() - $1 * interval '1 millisecond'", parameters: [.int8], columns: [.timestamptz])
 
   private static let begin = Statement(
     """
@@ -84,21 +96,18 @@ public struct BatchRegistry {
     on conflict (sha256) do update set
       path = excluded.path,
       -- Both cases: the round was over before this process began.
-      started_at = case when b.finished_at <= clock_timestamp() - $5::bigint * interval '1 millisecond'
-        then excluded.started_at else b.started_at end,
-      finished_at = case when b.finished_at <= clock_timestamp() - $5::bigint * interval '1 millisecond'
-        then null else b.finished_at end
+      started_at = case when b.finished_at <= $5 then excluded.started_at else b.started_at end,
+      finished_at = case when b.finished_at <= $5 then null else b.finished_at end
     returning started_at
-    """, parameters: [.text, .text, .text, .int8, .int8, .timestamptz], columns: [.timestamptz])
+    """, parameters: [.text, .text, .text, .int8, .timestamptz, .timestamptz], columns: [.timestamptz])
 
   private static let current = Statement(
     """
     select
       (select started_at from ironforge.batches
-       where sha256 = $1
-         and (finished_at is null or finished_at > clock_timestamp() - $2::bigint * interval '1 millisecond')),
+       where sha256 = $1 and (finished_at is null or finished_at > $2)),
       date_trunc('milliseconds', clock_timestamp())
-    """, parameters: [.text, .int8], columns: [.timestamptz, .timestamptz])
+    """, parameters: [.text, .timestamptz], columns: [.timestamptz, .timestamptz])
 
   private static let finish = Statement(
     """

@@ -18,7 +18,8 @@ struct BatchRehearsal {
       ? try AtomicOutcome(files, try batch.makeFiles(), isReferred: plan.keys.matters) : nil
     var tally = BatchTally()
     try session.transaction(.snapshot) {
-      let (round, now) = try BatchRegistry(session: session).current(plan.digest, age: processAge())
+      let registry = BatchRegistry(session: session)
+      let (round, now) = try registry.current(plan.digest, processStart: registry.processStart())
       var rehearsal = TransferRehearsal()
       try batch.makePass(plan, round: round, transactionStart: now).run { requests, meanwhile in
         meanwhile()

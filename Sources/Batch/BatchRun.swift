@@ -144,8 +144,10 @@ public final class BatchRun {
   private func carryOut(
     _ plan: BatchPlan, _ files: OutcomeFiles, _ count: @escaping (Int) -> Void
   ) throws -> BatchTally {
-    let round = try processor.withSession {
-      try BatchRegistry(session: $0).begin(registration(plan), age: processAge(), startedAt: nil)
+    let round = try processor.withSession { session in
+      let registry = BatchRegistry(session: session)
+      return try registry.begin(
+        registration(plan), processStart: registry.processStart(), startedAt: nil)
     }
     self.round = round
     var tally = BatchTally()

@@ -4,12 +4,6 @@
   import Musl
 #endif
 
-/// Whole nanoseconds, rounded down.
-func nanoseconds(_ duration: Duration) -> Int64 {
-  let (seconds, attoseconds) = duration.components
-  return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
-}
-
 /// Seconds as a floating-point number, for rates.
 func seconds(_ duration: Duration) -> Double {
   let (seconds, attoseconds) = duration.components

@@ -71,7 +71,7 @@ public final class LoadRecorder: Sendable {
   /// Counts requests that were due and that no connection has had time for.
   func recordMissed(at now: Int64) {
     guard schedule.plan.isOpen else { return }
-    let latest = min(schedule.end, now - nanoseconds(LoadSchedule.patience))
+    let latest = min(schedule.end, now - LoadSchedule.patience.wholeNanoseconds)
     while let turn = schedule.nextDue(by: latest, at: now) {
       guard turn.isMeasured else { continue }
       state.withLock { state in

@@ -50,20 +50,20 @@ public final class LoadSchedule: Sendable {
   public init(_ plan: LoadPlan, start: Int64) {
     self.plan = plan
     self.start = start
-    measuredFrom = start + nanoseconds(plan.warmup)
-    end = measuredFrom + nanoseconds(plan.duration)
+    measuredFrom = start + plan.warmup.wholeNanoseconds
+    end = measuredFrom + plan.duration.wholeNanoseconds
     var spans: [Span] = []
     var turns = 0
     var from = start
     func append(_ stage: Int, _ duration: Duration, rate: Double, isMeasured: Bool) {
       // As many as are due before the end: the first at once, the next an interval later.
-      let count = Int((Double(nanoseconds(duration)) * rate / 1e9 - 1e-9).rounded(.up))
+      let count = Int((Double(duration.wholeNanoseconds) * rate / 1e9 - 1e-9).rounded(.up))
       spans.append(
         Span(
           firstTurn: turns, turns: count, start: from, interval: 1e9 / rate, stage: stage,
           isMeasured: isMeasured))
       turns += count
-      from += nanoseconds(duration)
+      from += duration.wholeNanoseconds
     }
     if let first = plan.stages.first, plan.warmup > .zero {
       append(0, plan.warmup, rate: first.rate, isMeasured: false)
@@ -84,14 +84,14 @@ public final class LoadSchedule: Sendable {
       guard now < end else { return nil }
       return LoadTurn(due: now, stage: 0, isMeasured: now >= measuredFrom, isOverdue: false)
     }
-    guard now < end + nanoseconds(Self.patience) else { return nil }
+    guard now < end + Self.patience.wholeNanoseconds else { return nil }
     return turn(taken.add(1, ordering: .relaxed).oldValue, at: now)
   }
 
   /// Whether there is nothing more to send.
   public func isOver(at now: Int64) -> Bool {
     guard plan.isOpen else { return now >= end }
-    return now >= end + nanoseconds(Self.patience) || taken.load(ordering: .relaxed) >= turns
+    return now >= end + Self.patience.wholeNanoseconds || taken.load(ordering: .relaxed) >= turns
   }
 
   /// Takes a turn that is due, and leaves those of the future. Nil where there is none.

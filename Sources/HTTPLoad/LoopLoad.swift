@@ -270,10 +270,10 @@ final class LoopLoad: LoadDelegate {
     let now = monotonicNanoseconds()
     if run.isStopped {
       // Whatever has waited for long has waited: a stop must not make a silent server look well.
-      expire(dueBefore: now - Self.nanoseconds(LoadSchedule.patience), now)
+      expire(dueBefore: now - LoadSchedule.patience.wholeNanoseconds, now)
       return end()
     }
-    expire(dueBefore: now - Self.nanoseconds(share.timeout), now)
+    expire(dueBefore: now - share.timeout.wholeNanoseconds, now)
     run.plan.isOpen ? takeTurns() : openAll()
     endIfOver()
   }
@@ -287,11 +287,6 @@ final class LoopLoad: LoadDelegate {
     for case .open(let connection) in slots where connection.inFlight > 0 {
       connection.expire(dueBefore: late)
     }
-  }
-
-  private static func nanoseconds(_ duration: Duration) -> Int64 {
-    let (seconds, attoseconds) = duration.components
-    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
   }
 
   private func endIfOver() {

@@ -50,7 +50,8 @@ import Testing
     }
   }
 
-  /// The inner table of a hash join is read whole for ten rows: an index on the join's column makes it a search for each.
+  /// The inner table of a hash join is read whole for ten rows: an index on the join's column makes it a search for each. A
+  /// function that the planner takes for free makes that long on any machine.
   @Test(.enabled("the server does not offer HypoPG") { try await serverOffers("hypopg") })
   func theColumnOfAJoinIsTried() async throws {
     try await withDatabase(template: Self.orders) { database in
@@ -58,11 +59,14 @@ import Testing
         """
         create extension hypopg;
         create table lines (id int primary key, order_id int, text text);
+        create function is_told(text text) returns bool language plpgsql immutable cost 0.0001
+          as 'begin return length(text) > 0; end';
         insert into lines select n, n % 60000 + 1, repeat('x', 200) from generate_series(1, 400000) n;
         vacuum analyze
         """)
       let sql =
-        "select o.placed, sum(length(l.text)) from orders o join lines l on l.order_id = o.id where o.id between 5 and 12 group by 1"
+        "select o.placed, sum(length(l.text)) from orders o join lines l on l.order_id = o.id"
+        + " where o.id between 5 and 12 and is_told(l.text) group by 1"
       for arguments in [["--analyze"], []] {
         let result = try await run(arguments + ["--json", sql], database)
         #expect(result.exitCode == 0, "\(result.stderr)")

@@ -165,6 +165,35 @@ import Testing
     }
   }
 
+  /// A run that waited for the batch's record while another one finished has begun before that, and tells the same.
+  @Test func whoWaitedHasBegunBeforeItWaited() async throws {
+    let directory = try TemporaryDirectory("batch")
+    let file = try directory.write(Self.rows, to: "payouts.csv")
+    let expected = try await Self.undisturbed(file, directory.file("alone.csv"), [])
+    try await withTown { town in
+      let command = ["transfer", "batch", file, "--outcome", directory.file("outcome.csv")]
+      let killed = try await town.run(command, env: ["IRONFORGE_FAULT": "before-finish"])
+      #expect(killed.exitCode == 128 + SIGKILL)
+      let gate = try Session(connecting: ConnectionString(town.database.url))
+      try gate.simple("begin; lock table ironforge.batches")
+      let env = [
+        "IRONFORGE_DATABASE_URL": town.database.url, "IRONFORGE_DATABASE_LOCK_TIMEOUT_SECS": "50",
+      ]
+      let waiting = try await Ironforge.start(command, env: env)
+      try await waitForWaiters(1, town)
+      try await Task.sleep(for: .milliseconds(200))
+      try gate.simple("update ironforge.batches set finished_at = clock_timestamp(); commit")
+      gate.close()
+      #expect(try await waiting.finish().exitCode == 3)
+      #expect(try await Ending(town, directory.file("outcome.csv")) == expected)
+      // Whoever begins now finds it done.
+      #expect(try await town.run(command).exitCode == 3)
+      let again = try await Ending(town, directory.file("outcome.csv"))
+      let first = try #require(expected.rows.firstIndex { $0[2] == "created" })
+      #expect(again.rows[first][2] == "exists")
+    }
+  }
+
   @Test func anEditedFileIsNotPaidTwice() async throws {
     let directory = try TemporaryDirectory("batch")
     let header = "key,from,to,amount,currency\n"

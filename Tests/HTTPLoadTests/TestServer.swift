@@ -34,7 +34,7 @@ final class TestServer: Sendable {
     var connections = 0
     var open = 0
     var openMost = 0
-    var requests = 0
+    var openAtRequests: [Int] = []
     var first: ContinuousClock.Instant?
   }
 
@@ -48,7 +48,9 @@ final class TestServer: Sendable {
   var connections: (ever: Int, open: Int, most: Int) {
     state.withLock { ($0.connections, $0.open, $0.openMost) }
   }
-  var requests: Int { state.withLock { $0.requests } }
+  var requests: Int { openAtRequests.count }
+  /// How many connections were open when each request came.
+  var openAtRequests: [Int] { state.withLock(\.openAtRequests) }
   var url: String { "http://127.0.0.1:\(port)/" }
 
   /// Lends a server to `body`.
@@ -92,7 +94,7 @@ final class TestServer: Sendable {
 
   fileprivate func asked() -> Duration {
     state.withLock { state in
-      state.requests += 1
+      state.openAtRequests.append(state.open)
       let now = ContinuousClock.now
       let first = state.first ?? now
       state.first = first

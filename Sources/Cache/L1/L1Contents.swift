@@ -1,3 +1,5 @@
+internal import Primitives
+
 /// The entries of an L1 cache as a value: the policy, the values and their times. The caller hands in the clock.
 ///
 /// Times are nanoseconds of any clock that never steps back.
@@ -127,16 +129,5 @@ struct L1Contents: ~Copyable {
   private func later(_ now: Int64, _ time: Int64) -> Int64 {
     let (sum, isTooLate) = now.addingReportingOverflow(time)
     return isTooLate ? .max : sum
-  }
-}
-
-extension Duration {
-  /// Nanoseconds, `Int64.max` where they do not fit, zero for a negative duration.
-  var wholeNanoseconds: Int64 {
-    let (seconds, attoseconds) = components
-    guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    let (whole, isTooLong) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    let (sum, isTooLongInAll) = whole.addingReportingOverflow(attoseconds / 1_000_000_000)
-    return isTooLong || isTooLongInAll ? .max : sum
   }
 }
