@@ -121,7 +121,7 @@ struct WorkloadAnalysis {
       .prepare(statement.text, searchPath: statement.searchPath)
     if uses.isEmpty, statement.milliseconds != nil { return }
     // Behind the others, whose joins name each other by their places.
-    for use in uses {
+    for use in uses where use.meansHeirs {
       guard let table = schema.relations[use.table] else { continue }
       uses += table.heirs.compactMap { schema.relations[$0].map { use.inherited(by: $0, from: table) } }
     }

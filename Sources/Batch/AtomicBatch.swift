@@ -34,9 +34,14 @@ struct AtomicBatch {
         let outcome = try AtomicOutcome(files, try batch.makeFiles(), isReferred: plan.keys.matters)
         let session = try batch.processor.withSession { $0 }
         fences = batch.processor.transactionFences()
-        let round = try attempt(session, outcome, count, &fences, &hasSentCommit)
-        for fences in fencesInDoubt + [fences] { fences.settle(on: session) }
-        return (try outcome.commit(), round)
+        switch try attempt(session, outcome, count, &fences, &hasSentCommit) {
+        case .over(let round):
+          for fences in fencesInDoubt + [fences] { fences.settle(on: session) }
+          return (try outcome.commit(), round)
+        case .overtaken:
+          files.discard()
+          files = try batch.makeFiles()
+        }
       } catch let error as PostgresError {
         if hasSentCommit, error.endsSession {
           isInDoubt = true
@@ -52,16 +57,25 @@ struct AtomicBatch {
     }
   }
 
+  private enum Ending {
+    /// With the beginning of the round; nil where nothing was carried out.
+    case over(round: Timestamp?)
+    /// Another run of the file has committed since the question for a round: its rows were taken for those of an earlier batch.
+    /// It happens once, for the next attempt finds that round.
+    case overtaken
+  }
+
   private func attempt(
     _ session: Session, _ outcome: AtomicOutcome, _ count: @escaping (Int) -> Void,
     _ fences: inout TransactionFences, _ hasSentCommit: inout Bool
-  ) throws -> Timestamp? {
+  ) throws -> Ending {
     defer { session.rollback() }
     _ = try session.pipeline(session.beginning())
     try lockAll(session)
     FaultPoint.afterLocks.reach()
     let registry = BatchRegistry(session: session)
-    // Under the locks: whoever carried out the same file before has committed.
+    // Under the locks, so that whoever carried out the same file before has mostly committed. Not where the wallets hold
+    // nothing yet: there is nothing to lock.
     let processStart = try registry.processStart()
     let (joined, now) = try registry.current(plan.digest, processStart: processStart)
     var identifiers = IdentifierGenerator()
@@ -75,16 +89,17 @@ struct AtomicBatch {
       try outcome.tell(rows, results)
       count(outcome.rows)
     }
-    if outcome.isAborted { return nil }
+    if outcome.isAborted { return .over(round: nil) }
     let round = try registry.begin(
       batch.registration(plan), processStart: processStart, startedAt: joined ?? now)
+    if joined == nil, round != now { return .overtaken }
     FaultPoint.afterInserts.reach()
     hasSentCommit = true
     let pending = try session.send([Statement.commit()])
     FaultPoint.commitSent.reach()
     _ = try session.receive(pending)
     FaultPoint.afterCommit.reach()
-    return round
+    return .over(round: round)
   }
 
   private func lockAll(_ session: Session) throws {

@@ -15,9 +15,9 @@ final class BatchPass {
   private let source: BatchSource
   /// Looks things up on the session that carries the chunks out.
   private let processor: TransferProcessor
-  /// When the round began to which this run belongs; nil where nothing is its own.
+  /// When the round began to which this run belongs, in whole milliseconds as of what is stored; nil where nothing is its own.
   private let round: Timestamp?
-  /// When the transaction began that is done or rehearsed as a whole; nil where each chunk is one.
+  /// When the transaction began that is done or rehearsed as a whole, in whole milliseconds; nil where each chunk is one.
   private let transactionStart: Timestamp?
   private var keys: RepeatedKeys
   private var size: ChunkSize
@@ -38,8 +38,8 @@ final class BatchPass {
   ) throws {
     self.source = source
     self.processor = processor
-    self.round = round
-    self.transactionStart = transactionStart
+    self.round = round?.wholeMillisecond
+    self.transactionStart = transactionStart?.wholeMillisecond
     self.size = size
     self.shouldStop = shouldStop
     keys = plan.keys
@@ -245,3 +245,8 @@ final class BatchPass {
 
 /// The work was asked to stop, and did so between two chunks.
 struct BatchStopped: Error {}
+
+extension Timestamp {
+  /// Rounded down to what a UUIDv7 can tell.
+  fileprivate var wholeMillisecond: Timestamp { Timestamp(microseconds: microseconds - microseconds % 1000) }
+}

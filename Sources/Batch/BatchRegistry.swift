@@ -87,12 +87,13 @@ public struct BatchRegistry {
   public static let statements = [processStart, begin, current, finish, abandoned, giveUp, storedAt]
 
   private static let processStart = Statement(
-    "select clock_timestamp() - $1 * interval '1 millisecond'", parameters: [.int8], columns: [.timestamptz])
+    "select clock_timestamp() - $1::bigint * interval '1 millisecond'", parameters: [.int8],
+    columns: [.timestamptz])
 
   private static let begin = Statement(
     """
     insert into ironforge.batches as b (sha256, key_prefix, path, rows, started_at)
-    values ($1, $2, $3, $4, coalesce($6, date_trunc('milliseconds', clock_timestamp())))
+    values ($1, $2, $3, $4, coalesce($6, clock_timestamp()))
     on conflict (sha256) do update set
       path = excluded.path,
       -- Both cases: the round was over before this process began.
@@ -106,7 +107,7 @@ public struct BatchRegistry {
     select
       (select started_at from ironforge.batches
        where sha256 = $1 and (finished_at is null or finished_at > $2)),
-      date_trunc('milliseconds', clock_timestamp())
+      clock_timestamp()
     """, parameters: [.text, .timestamptz], columns: [.timestamptz, .timestamptz])
 
   private static let finish = Statement(

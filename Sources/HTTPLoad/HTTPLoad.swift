@@ -39,6 +39,7 @@ struct HTTPLoad: HTTPGenerator {
 
   func run(_ run: LoadRun) async throws {
     let loops = Array(group.makeIterator())
+    let open = LoopLoad.OpenConnections()
     let ends = loops.enumerated().map { index, loop in
       let share = LoopLoad.Share(
         connections: Self.part(index, of: run.plan.connections, among: threads),
@@ -46,7 +47,7 @@ struct HTTPLoad: HTTPGenerator {
         timeout: connector.request.timeout)
       let done = loop.makePromise(of: Void.self)
       loop.execute { [connector, address] in
-        LoopLoad(run, connector, at: address, share, on: loop, done: done).start()
+        LoopLoad(run, connector, at: address, share, on: loop, counting: open, done: done).start()
       }
       return done.futureResult
     }

@@ -1,6 +1,7 @@
 internal import Bench
 internal import NIOCore
 internal import Primitives
+internal import Synchronization
 
 /// One event loop's share of a load: its connections, and what they send when. Used on its loop alone.
 ///
@@ -14,6 +15,11 @@ final class LoopLoad: LoadDelegate {
     /// Of an open loop: connections that are kept open with nothing to do.
     let idleMax: Int
     let timeout: Duration
+  }
+
+  /// The connections that are open in all loops.
+  final class OpenConnections: Sendable {
+    let count = Atomic(0)
   }
 
   private enum Slot {
@@ -35,7 +41,10 @@ final class LoopLoad: LoadDelegate {
   private var isRoomy: [Bool]
   /// Slots that nothing is known of yet.
   private var emptySlots: Int
-  private var openConnections = 0
+  private let openEverywhere: OpenConnections
+  private var openConnections = 0 {
+    didSet { openEverywhere.count.add(openConnections - oldValue, ordering: .relaxed) }
+  }
   private var idleConnections = 0
   private var inFlight = 0
   /// A turn of an open loop that is not due yet.
@@ -52,13 +61,14 @@ final class LoopLoad: LoadDelegate {
 
   init(
     _ run: LoadRun, _ connector: Connector, at address: SocketAddress, _ share: Share, on loop: any EventLoop,
-    done: EventLoopPromise<Void>
+    counting open: OpenConnections, done: EventLoopPromise<Void>
   ) {
     self.run = run
     self.connector = connector
     self.address = address
     self.share = share
     self.loop = loop
+    openEverywhere = open
     self.done = done
     slots = Array(repeating: .empty(from: 0), count: share.connections)
     isRoomy = Array(repeating: false, count: share.connections)
@@ -254,13 +264,14 @@ final class LoopLoad: LoadDelegate {
     emptySlots += 1
   }
 
-  /// Nobody can be reached: what is due has failed, as it would for every client.
+  /// This loop reaches nobody: what it has taken has failed, as it would for every client. So has all that is due where no
+  /// other loop reaches anybody either.
   private func failWaiting(_ trouble: LoadTrouble) {
     let now = monotonicNanoseconds()
     while let request = waiting.popFirst() {
       run.recorder.record(request.turn, sent: now, ended: now, failure: trouble.code)
     }
-    while run.fail(trouble.code) {}
+    while openEverywhere.count.load(ordering: .relaxed) == 0, run.fail(trouble.code) {}
   }
 
   // MARK: The clock

@@ -29,7 +29,7 @@ extension Ledger {
     var chunk = TransferChunk(requests: requests)
     if chunk.hasReferences { try chunk.refer(to: session.query(chunk.finding())) }
     let results = try fences.ask(chunk.reading(locked: true), on: session)
-    let (fold, outcomes) = try chunk.fold(results, identifiers: identifiers)
+    let (fold, outcomes) = try chunk.fold(results, identifiers: identifiers, on: session)
     identifiers = fold.identifiers
     try write(fold, &fences)
     return outcomes

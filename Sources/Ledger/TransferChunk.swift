@@ -150,6 +150,25 @@ struct TransferChunk {
     }
   }
 
+  /// Whether another transaction stored what requests refer to, or created an asset that they change, after this one looked for
+  /// it and before it read the rest: then the view shows a part of that only. The locks do not keep it out: they are taken on
+  /// assets that are there, of transfers that were found.
+  func isOvertaken(_ view: LedgerView, on session: Session) throws(PostgresError) -> Bool {
+    if view.assets.count < lockOrder.count {
+      let missing = Set(lockOrder).subtracting(view.assets.keys)
+      let isCreated = view.transfers.values.contains { transfer in
+        transfer.status != .refused && transfer.sides.contains { missing.contains($0) }
+      }
+      if isCreated { return true }
+    }
+    guard hasReferences else { return false }
+    // Those that requests of this chunk make are stored with it, or not at all.
+    let made = Set(requests.map(\.key)).subtracting(view.transfers.keys)
+    let unknown = Set(requests.compactMap(\.ref)).filter { view.transfer(named: $0) == nil }.subtracting(made)
+      .subtracting(referents.map(\.name))
+    return unknown.isEmpty ? false : try !session.query(Self.finding(unknown.sorted())).isEmpty
+  }
+
   private static func standing(_ row: Row, _ column: Int) throws(PostgresError) -> LedgerView.Standing? {
     guard let kind = try row.decodeIfPresent(column, as: String.self) else { return nil }
     return LedgerView.Standing(
@@ -172,11 +191,18 @@ struct TransferChunk {
     return outcomes.allSatisfy { $0.transfer != nil } ? (fold, outcomes) : nil
   }
 
-  /// Carries the requests out in memory, on what `reading` found.
+  /// Carries the requests out in memory, on what `reading` found under locks.
+  ///
+  /// - Throws: a serialization failure where the chunk was overtaken: the next attempt finds it all.
   func fold(
-    _ results: some Collection<Rows>, identifiers: IdentifierGenerator
+    _ results: some Collection<Rows>, identifiers: IdentifierGenerator, on session: Session
   ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
-    fold(try view(of: results), identifiers)
+    let view = try view(of: results)
+    if try isOvertaken(view, on: session) {
+      throw .server(
+        ServerError(sqlState: "40001", message: "another transaction stored what this one refers to"))
+    }
+    return fold(view, identifiers)
   }
 
   /// Carries the requests out in memory on a view.

@@ -221,17 +221,17 @@ public final class TransferProcessor {
       if let hopeful = try chunk.hopefulFold(assets: assets, scales: scales, identifiers: identifiers) {
         return hopeful
       }
-      return try settled(chunk, [assets] + session.pipeline(chunk.asking()))
+      return try settled(chunk, [assets] + session.pipeline(chunk.asking()), on: session)
     }
     let results = try attempt.fences.ask(opening + chunk.reading(locked: true), on: session)
     FaultPoint.afterLocks.reach()
-    return try settled(chunk, Array(results.dropFirst(opening.count)))
+    return try settled(chunk, Array(results.dropFirst(opening.count)), on: session)
   }
 
   private func settled(
-    _ chunk: TransferChunk, _ results: [Rows]
+    _ chunk: TransferChunk, _ results: [Rows], on session: Session
   ) throws(PostgresError) -> (fold: TransferFold, outcomes: [TransferOutcome]) {
-    let (fold, outcomes) = try chunk.fold(results, identifiers: identifiers)
+    let (fold, outcomes) = try chunk.fold(results, identifiers: identifiers, on: session)
     expectsNewKeys = !outcomes.contains { $0.replayed || $0.code == .keyReusedWithDifferentRequest }
     // A currency's scale never changes; there are few currencies.
     for (request, outcome) in zip(chunk.requests, outcomes) where !request.kind.isSequel {

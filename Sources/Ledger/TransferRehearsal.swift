@@ -35,7 +35,7 @@ public struct TransferRehearsal {
     if chunk.hasReferences { try chunk.refer(to: session.query(chunk.finding())) }
     let made = requests.flatMap { [$0.key, $0.ref] }.compactMap { $0 }
       .compactMap { transfers[references[$0] ?? $0] }
-    chunk.add(sides: made.flatMap { Self.sides($0) })
+    chunk.add(sides: made.flatMap(\.sides))
     let results = try session.pipeline(chunk.reading(locked: false))
     let stored = try chunk.view(of: results)
     scales.merge(stored.scales) { $1 }
@@ -90,9 +90,5 @@ public struct TransferRehearsal {
       resolutions[resolution.key] = resolution
       references[resolution.key] = hold.transfer.key
     }
-  }
-
-  private static func sides(_ transfer: Transfer) -> [AssetKey] {
-    [transfer.from, transfer.to].map { AssetKey(wallet: $0, currency: transfer.currency) }
   }
 }

@@ -38,11 +38,10 @@ public struct LedgerView: Sendable {
   ///
   /// One that was stored while the chunk waited for its locks may be seen here although its assets are not locked.
   /// It counts as not there yet.
-  func transfer(named reference: String) -> Transfer? {
+  public func transfer(named reference: String) -> Transfer? {
     guard let transfer = transfers[references[reference] ?? reference] else { return nil }
     if transfer.status == .refused { return transfer }
-    let sides = [transfer.from, transfer.to].map { AssetKey(wallet: $0, currency: transfer.currency) }
-    return sides.allSatisfy { assets[$0] != nil } ? transfer : nil
+    return transfer.sides.allSatisfy { assets[$0] != nil } ? transfer : nil
   }
 
   /// Remembers a new transfer, or another state of an old one.

@@ -115,6 +115,11 @@ public struct Transfer: Sendable, Equatable {
     self.hold = hold
   }
 
+  /// The assets that it changes or would have changed.
+  public var sides: [AssetKey] {
+    [AssetKey(wallet: from, currency: currency), AssetKey(wallet: to, currency: currency)]
+  }
+
   /// The time in its id: a list in order of ids is a list in order of `(created_at, id)`.
   public var createdAt: Timestamp { id.timestamp }
 }

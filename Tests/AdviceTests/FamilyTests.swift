@@ -80,6 +80,53 @@ struct FamilyTests {
     }
   }
 
+  /// A partition that has such an index brings it. Nothing can be attached below a foreign table: there the parent's comes last.
+  @Test(arguments: [false, true])
+  func whatIsThereAlreadyIsAttached(hasForeign: Bool) async throws {
+    try await withDatabase(template: Self.tables) { database in
+      try await database.sql("create index mine on events_1 (tenant)")
+      if hasForeign {
+        try await database.sql(
+          """
+          create extension file_fdw;
+          create server files foreign data wrapper file_fdw;
+          create foreign table events_0 partition of events for values from ('2024-01-01') to ('2025-01-01')
+            server files options (filename '/dev/null', format 'csv')
+          """)
+      }
+      let sql = "select * from events where tenant = 77"
+      let index = try #require(
+        try await advise(sql, database).indexes.first { $0.table.name == "events" })
+      let lines = index.ddl.split(separator: "\n").map(String.init)
+      #expect(lines.allSatisfy { !$0.contains("ON public.events_1 ") }, "\(lines)")
+      let parent =
+        "CREATE INDEX events_tenant_idx ON \(hasForeign ? "" : "ONLY ")public.events (tenant);"
+      #expect((hasForeign ? lines.last : lines.first) == parent)
+      for line in lines { try await database.sql(line) }
+      let built = try await database.sql(
+        """
+        select bool_and(i.indisvalid), count(*), count(*) filter (where t.relid = 'mine'::regclass)
+        from pg_partition_tree('events_tenant_idx') t join pg_index i on i.indexrelid = t.relid
+        """)
+      #expect(built == [["t", "6", "1"]])
+      let indexes = try await database.sql(
+        "select count(*) from pg_indexes where tablename like any ('{event%,Ev%}')")
+      #expect(indexes == [["6"]])
+    }
+  }
+
+  /// INSERT writes the table that it names, and ONLY reads it: heirs are neither read nor written.
+  @Test func heirsAreMeantByWhatReadsThem() async throws {
+    try await withDatabase(template: Self.tables) { database in
+      let only = try await advise("select * from only notes where tenant = 77", database)
+      #expect(only.indexes.map(\.table.name) == ["notes"])
+      // Each of many rows that are put into the parent costs an index of the parent, and none of an heir.
+      let insert = "insert into notes select n, n, 'x' from generate_series(1, 100000) n"
+      let both = try await advise("select * from notes where tenant = 77; \(insert)", database)
+      #expect(both.indexes.map(\.table.name).sorted() == ["old_notes", "older_notes"])
+    }
+  }
+
   /// An index of a parent has its own rows only: each heir gets one, by its own column numbers, and of its own size.
   @Test func heirsHaveIndexesOfTheirOwn() async throws {
     try await withDatabase(template: Self.tables) { database in

@@ -34,6 +34,43 @@ import Wallet
     }
   }
 
+  /// While requests wait for a lock, somebody stores what they repeat or refer to, in a wallet that held nothing before: they
+  /// come to what they come to when they are sent afterwards.
+  @Test(arguments: ["both again", "capture again", "spent after it came", "reversal again"])
+  func whatWasStoredWhileItWaitedIsSeenWhole(name: String) async throws {
+    try await withWorld { world in
+      try await world.transfer(world.request("fund", "100"))
+      let payment = world.request("p", from: world.ada, to: world.bob, "5")
+      let held = [world.hold("h", "5"), world.sequel(.capture, "c", of: "h", "3")]
+      let reversed = [payment, world.sequel(.reverse, "r", of: "p")]
+      let other = world.request("x")
+      let (first, second, codes): ([TransferRequest], [TransferRequest], [ResultCode]) =
+        switch name {
+        case "both again": (held, held, [.exists, .exists])
+        case "capture again": (held, [other, held[1]], [.created, .exists])
+        case "reversal again": (reversed, [other, reversed[1]], [.created, .exists])
+        default:
+          (
+            [payment], [payment, world.request("w", from: world.bob, to: world.ada, "4")],
+            [.exists, .created]
+          )
+        }
+      let session = try Session(connecting: ConnectionString(world.database.url))
+      try session.query(Statement.begin())
+      var identifiers = IdentifierGenerator()
+      var fences = TransactionFences(nil)
+      let stored = try Ledger(session).post(first, identifiers: &identifiers, fences: &fences)
+      #expect(stored.allSatisfy { $0.code == .created })
+      let url = world.database.url
+      async let waiting = world.with { _ in try processor(url, World.patient).process(second) }
+      try await world.waitForWaiters(1)
+      try session.query(Statement.commit())
+      let told = try await waiting.map(\.code)
+      #expect(told == codes)
+      try await world.expectSound()
+    }
+  }
+
   /// What no program does that follows the rules, and what the database refuses all the same.
   @Test(arguments: [
     (

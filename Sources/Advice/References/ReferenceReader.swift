@@ -64,7 +64,7 @@ public final class ReferenceReader {
     let scope = Scope(within: outer)
     with(body["withClause"], scope)
     if case .object = body["selectStmt"] { statement(body["selectStmt"], scope) }
-    addTable(body["relation"], scope, isWritten: true)
+    addTable(body["relation"], scope, isWritten: true, meansHeirs: false)
     walk(body["onConflictClause"], scope)
     return outputs(body["returningList"], scope)
   }
@@ -172,7 +172,7 @@ public final class ReferenceReader {
         .renamed(alias, columns: Self.strings(body["alias"]["colnames"])))
   }
 
-  private func addTable(_ body: JSON, _ scope: Scope, isWritten: Bool) {
+  private func addTable(_ body: JSON, _ scope: Scope, isWritten: Bool, meansHeirs: Bool = true) {
     guard let name = body["relname"].text else { return }
     let alias = body["alias"]["aliasname"].text ?? name
     let names = Self.strings(body["alias"]["colnames"])
@@ -193,6 +193,7 @@ public final class ReferenceReader {
     let number = uses.count
     var use = TableUse(table: table.oid)
     use.isWritten = isWritten
+    use.meansHeirs = meansHeirs && body["inh"].boolean == true
     uses.append(use)
     let outputs = table.columns.map {
       (name: $0.name, origin: Origin?(Origin(use: number, column: $0.number)))

@@ -77,6 +77,8 @@ public struct TableUse: Equatable, Sendable {
   public var columns: Set<Int16> = []
   /// Whether the statement writes it, so that an index here costs.
   public var isWritten = false
+  /// Whether tables that inherit from it are meant, too: not by INSERT, and not with ONLY.
+  public var meansHeirs = true
 
   public init(table: UInt32) {
     self.table = table

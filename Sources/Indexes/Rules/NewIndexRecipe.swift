@@ -1,6 +1,10 @@
 /// How new indexes are built while others write. On a partitioned table PostgreSQL takes no CONCURRENTLY, and a plain CREATE INDEX
 /// locks out all writers of all partitions until it is done. So one is made of the parent alone, which stays invalid; one of each
 /// partition, concurrently; and these are attached, which makes the first one valid (PostgreSQL's manual, "Table Partitioning").
+/// A partition that has such an index already brings that one.
+///
+/// Below a foreign table or one that is locked now nothing can be attached, and the parent's index would stay invalid. There it
+/// is made last, of the whole: PostgreSQL then takes what it finds in the partitions, and builds only what is missing.
 ///
 /// Names are those that the server would give, with a number where one is taken; of what one value has made none is taken twice.
 public struct NewIndexRecipe {
@@ -32,18 +36,45 @@ public struct NewIndexRecipe {
   private mutating func add(
     _ table: Table, under parent: String?, _ columns: [String], _ body: String, to lines: inout [String]
   ) -> String {
+    if parent != nil, let index = fitting(table, body) {
+      attach(index.name.quoted, to: parent, &lines)
+      return index.name.quoted
+    }
     let name = freeName(for: table.name, columns)
     let qualified = "\(IndexDDL.quoted(table.name.schema)).\(IndexDDL.quoted(name))"
-    let start = table.isPartitioned ? "CREATE INDEX" : "CREATE INDEX CONCURRENTLY"
-    let only = table.isPartitioned ? "ONLY " : ""
-    lines.append("\(start) \(IndexDDL.quoted(name)) ON \(only)\(table.name.quoted) \(body);")
-    if let parent { lines.append("ALTER INDEX \(parent) ATTACH PARTITION \(qualified);") }
-    if table.isPartitioned {
-      for partition in catalog.partitions(of: table) where partition.parent == table.oid {
-        _ = add(partition, under: qualified, columns, body, to: &lines)
-      }
+    guard table.isPartitioned else {
+      lines.append("CREATE INDEX CONCURRENTLY \(IndexDDL.quoted(name)) ON \(table.name.quoted) \(body);")
+      attach(qualified, to: parent, &lines)
+      return qualified
+    }
+    let partitions = catalog.partitions(of: table).filter { $0.parent == table.oid }
+    let isWhole = partitions.count >= table.partitionCount
+    let only = isWhole ? "ONLY " : ""
+    let creation = "CREATE INDEX \(IndexDDL.quoted(name)) ON \(only)\(table.name.quoted) \(body);"
+    if isWhole {
+      lines.append(creation)
+      attach(qualified, to: parent, &lines)
+    }
+    for partition in partitions where isWhole || fitting(partition, body) == nil {
+      _ = add(partition, under: isWhole ? qualified : nil, columns, body, to: &lines)
+    }
+    if !isWhole {
+      lines.append(creation)
+      attach(qualified, to: parent, &lines)
     }
     return qualified
+  }
+
+  private func attach(_ index: String, to parent: String?, _ lines: inout [String]) {
+    if let parent { lines.append("ALTER INDEX \(parent) ATTACH PARTITION \(index);") }
+  }
+
+  /// An index of the table that could have been made by the same words, and is attached to none.
+  private func fitting(_ table: Table, _ body: String) -> Index? {
+    catalog.indexes(of: table.oid).first { index in
+      index.parent == nil && index.isValid && !index.isUnique
+        && index.definition.hasSuffix(" USING btree \(body)")
+    }
   }
 
   private mutating func freeName(for table: RelationName, _ columns: [String]) -> String {

@@ -11,6 +11,10 @@ public struct PlanAnalysis: Sendable {
   public private(set) var entries: [Entry]
   /// What each node ran, in the order of the plan.
   private var ran: [[Int]] = []
+  /// Where what is below a node ends in the order of the plan.
+  private var ends: [Int] = []
+  /// The scans of CTEs, by the name of the CTE.
+  private var scans: [String: [Int]] = [:]
 
   /// A node and what was worked out of it.
   public struct Entry: Sendable {
@@ -94,6 +98,12 @@ public struct PlanAnalysis: Sendable {
       entries.append(entry)
       open.append(contentsOf: node.children.reversed().map { ($0, depth + 1, index) })
     }
+    ends = Array(1...entries.count)
+    for index in entries.indices.reversed() {
+      if let last = entries[index].children.last { ends[index] = ends[last] }
+      let node = entries[index].node
+      if node.type == "CTE Scan", let name = node.text("CTE Name") { scans[name, default: []].append(index) }
+    }
   }
 
   /// A Gather's child ran once in each process for each run of the Gather.
@@ -142,6 +152,8 @@ public struct PlanAnalysis: Sendable {
   // MARK: Who ran what
 
   private mutating func attribute() {
+    let isPlain = !entries.contains { $0.node.relationship == "InitPlan" }
+    let results = ResultNames(isPlain ? [] : entries.map { Self.expressions($0.node) })
     for index in entries.indices {
       entries[index].runFrom = entries[index].parent
       guard let parent = entries[index].parent, let name = entries[index].node.subplanName,
@@ -150,7 +162,7 @@ public struct PlanAnalysis: Sendable {
       if name.hasPrefix("CTE ") {
         entries[index].runFrom = cteScans(of: index).first ?? parent
       } else {
-        entries[index].runFrom = user(ofInitPlan: name, index, under: parent) ?? parent
+        entries[index].runFrom = user(ofInitPlan: name, index, under: parent, results) ?? parent
       }
     }
     collectRuns()
@@ -182,12 +194,9 @@ public struct PlanAnalysis: Sendable {
     guard let parent = entries[cte].parent, let name = entries[cte].node.subplanName?.dropFirst(4) else {
       return []
     }
-    let own = cte..<(cte + 1 + below(cte).count)
-    return below(parent).filter { index in
-      let node = entries[index].node
-      return node.type == "CTE Scan" && node.text("CTE Name") == String(name) && !own.contains(index)
-    }
-    .sorted { summedTime($0) > summedTime($1) }
+    let (own, all) = (cte..<ends[cte], below(parent))
+    return scans[String(name), default: []].reversed().filter { all.contains($0) && !own.contains($0) }
+      .sorted { summedTime($0) > summedTime($1) }
   }
 
   /// The plan of the CTE that a scan reads: the nearest of that name that is visible to it.
@@ -208,26 +217,22 @@ public struct PlanAnalysis: Sendable {
     entries[index].node.actual.map { ($0.totalTime ?? 0) * $0.loops } ?? 0
   }
 
-  /// The node whose expressions name the InitPlan's result: `$0` up to PostgreSQL 16, `(InitPlan 1).col1` since.
-  private func user(ofInitPlan name: String, _ plan: Int, under parent: Int) -> Int? {
-    var marks: [String] = []
-    if let returns = name.split(separator: "(returns ").dropFirst().first {
-      marks = returns.dropLast().split(separator: ",").map(String.init)
-    }
-    let number = name.prefix { $0 != "(" }.split(separator: " ").joined(separator: " ")
-    marks.append("(\(number))")
-    let own = Set([plan] + below(plan))
+  /// The node whose expressions name the InitPlan's result.
+  private func user(ofInitPlan name: String, _ plan: Int, under parent: Int, _ results: ResultNames) -> Int? {
+    let names = ResultNames.names(ofInitPlan: name)
+    let (all, own) = (parent..<ends[parent], plan..<ends[plan])
     // Expressions are passed up, never down: the deepest that names it computes it.
-    let user = ([parent] + below(parent)).last { index in
-      !own.contains(index) && !entries[index].isNeverExecuted && namesAny(of: marks, index)
-    }
+    let user = results.nodes(naming: names)
+      .filter { all.contains($0) && !own.contains($0) && !entries[$0].isNeverExecuted }.max()
     // What workers need is computed before they start. The server says so up to PostgreSQL 16 ("Params Evaluated").
     var runner = user
     var place = user
     while let index = place {
       let node = entries[index].node
       if ["Gather", "Gather Merge"].contains(node.type), index != user,
-        marks.count == 1 || node.text("Params Evaluated").map({ names($0, anyOf: marks) }) ?? false
+        names.count == 1
+          || node.text("Params Evaluated").map({ ResultNames.names(in: $0).contains(where: names.contains) })
+            ?? false
       {
         runner = index
       }
@@ -236,31 +241,13 @@ public struct PlanAnalysis: Sendable {
     return runner
   }
 
-  private func namesAny(of marks: [String], _ index: Int) -> Bool {
-    entries[index].node.details.contains { key, value in
-      guard key != "Output", let text = value.text else { return false }
-      return names(text, anyOf: marks)
-    }
-  }
-
-  private func names(_ text: String, anyOf marks: [String]) -> Bool {
-    marks.contains { Self.names(text, $0) }
-  }
-
-  /// `$1` is not named by `$10`.
-  private static func names(_ text: String, _ mark: String) -> Bool {
-    let bytes = ByteText(text)
-    guard let range = bytes.range(of: mark) else { return false }
-    guard mark.hasPrefix("$"), range.upperBound < bytes.bytes.endIndex else { return true }
-    return !(0x30...0x39).contains(bytes.bytes[range.upperBound])
+  /// What a node computes, as far as it says so.
+  private static func expressions(_ node: PlanNode) -> [String] {
+    node.details.compactMap { key, value in key == "Output" ? nil : value.text }
   }
 
   /// Everything below a node, in the order of the plan.
-  public func below(_ index: Int) -> [Int] {
-    var end = index + 1
-    while end < entries.count, entries[end].depth > entries[index].depth { end += 1 }
-    return Array(entries.indices[(index + 1)..<end])
-  }
+  public func below(_ index: Int) -> Range<Int> { index + 1..<ends[index] }
 
   /// What a node runs, in the order of the plan.
   public func run(by index: Int) -> [Int] { ran[index] }

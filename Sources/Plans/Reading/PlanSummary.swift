@@ -56,25 +56,29 @@ struct PlanSummary {
       throw PlanError("\"\(text.string.prefix(60))\" is nothing that ends a plan", line: line)
     }
     switch (section, key.string) {
-    case ("JIT", "Functions"): add([("Functions", .number(try number(value, line)))], to: section)
+    case ("JIT", "Functions"): try add([("Functions", .number(try number(value, line)))], to: section, line)
     case ("JIT", "Options"):
       let options = value.pieces(between: ", ").compactMap { $0.split(at: " ") }
-      add(
+      try add(
         [("Options", .object(options.map { ($0.before.string, .bool($0.after.string == "true")) }))],
-        to: section)
+        to: section, line)
     case ("JIT", "Timing"):
       guard let (_, total) = value.split(at: "Total ", last: true) else {
         throw PlanError("no total time of JIT", line: line)
       }
-      add([("Timing", .object([("Total", .number(try milliseconds(total, line)))]))], to: section)
+      try add([("Timing", .object([("Total", .number(try milliseconds(total, line)))]))], to: section, line)
     default:
-      add(try PropertyLine.members(key.string, value.trimmed, isAggregate: false, line: line), to: section)
+      try add(
+        PropertyLine.members(key.string, value.trimmed, isAggregate: false, line: line), to: section, line)
     }
   }
 
-  private mutating func add(_ members: Members, to section: String) {
+  private mutating func add(_ members: Members, to section: String, _ line: Int) throws(PlanError) {
     if let known = sections.firstIndex(where: { $0.key == section }) {
-      sections[known].value = .object(sections[known].value.members + members)
+      let all = sections[known].value.members + members
+      // A server says a dozen things of one; each is copied with all before it.
+      guard all.count <= 200 else { throw PlanError("too much about \(section)", line: line) }
+      sections[known].value = .object(all)
     } else {
       sections.append((section, .object(members)))
     }

@@ -196,7 +196,9 @@ enum PropertyLine {
       let space = ("\(words[0]) Sort Space Used", JSON.number(try number(text.dropLast(2), line)))
       let kind = "Sort Space \(words[1])"
       if let known = group.firstIndex(where: { $0.key == kind }) {
-        group[known].value = .object(group[known].value.members + [space])
+        let spaces = group[known].value.members + [space]
+        guard spaces.count <= 10 else { throw PlanError("too much about \(kind)", line: line) }
+        group[known].value = .object(spaces)
       } else {
         group.append((kind, .object([space])))
       }
