@@ -85,7 +85,7 @@ install:
 else
 install: release manuals
 endif
-	DESTDIR=$(DESTDIR) scripts/install.sh $(PREFIX)
+	DESTDIR="$(DESTDIR)" scripts/install.sh "$(PREFIX)"
 
 deb: release manuals
 	scripts/make-deb.sh

@@ -53,6 +53,8 @@ missing_packages() {
   have h2load || echo nghttp2-client
   have nginx || [ -x /usr/sbin/nginx ] || echo nginx-light
   have make || echo make
+  # make-deb.sh learns from it which packages the programs need.
+  have dpkg-shlibdeps || echo dpkg-dev
   have git || echo git
   have setpriv || echo util-linux
   # The Swift package manager fetches over HTTPS; the Swift library needs the C++ one to link.

@@ -60,3 +60,7 @@ install -m 644 scripts/package/sysusers.conf "$root/lib/sysusers.d/ironforge.con
 for example in scripts/package/examples/*; do put_text "$example" "$share/doc/ironforge/examples"; done
 for text in README.md docs/*.md; do put 644 "$text" "$share/doc/ironforge"; done
 echo "installed $($release/ironforge --version | head -n 1) under $root"
+case $prefix in
+/usr | /usr/local) ;;
+*) echo "systemd does not look in $units: to use the units, run systemctl link $units/*.service $units/*.timer" ;;
+esac

@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 log=.build/test.log
-"${SWIFT:-swift}" test --skip-build --parallel --experimental-maximum-parallelization-width 4 "$@" 2>&1 | tee "$log"
+"${SWIFT:-swift}" test --skip-build --parallel --experimental-maximum-parallelization-width 5 "$@" 2>&1 | tee "$log"
 status=$?
 [ $status -eq 0 ] && exit 0
 

@@ -39,8 +39,10 @@ public struct SQLScanner {
   private let bytes: [UInt8]
   private var position = 0
 
-  public init(_ bytes: [UInt8]) {
+  /// - Parameter start: where to begin, between two elements.
+  public init(_ bytes: [UInt8], from start: Int = 0) {
     self.bytes = bytes
+    position = start
   }
 
   /// The next element, or nil at the end. Blanks and block comments are skipped.

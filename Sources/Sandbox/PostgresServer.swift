@@ -156,7 +156,10 @@ struct PostgresServer: Sendable {
       "lc_messages = 'C.UTF-8'",
       "default_text_search_config = 'pg_catalog.english'",
     ]
-    if programs.hasStatStatements { lines.append("shared_preload_libraries = 'pg_stat_statements'") }
+    if programs.hasStatStatements {
+      lines.append("shared_preload_libraries = 'pg_stat_statements'")
+      lines.append("pg_stat_statements.max = \(options.trackedStatements)")
+    }
     if !options.durable { lines += ["fsync = off", "full_page_writes = off"] }
     return lines.joined(separator: "\n") + "\n"
   }

@@ -15,18 +15,22 @@ public struct SandboxOptions: Sendable {
   public var maxConnections: Int
   /// PostgreSQL's `shared_buffers`, in MiB.
   public var sharedBuffersMiB: Int
+  /// PostgreSQL's `pg_stat_statements.max`: beyond, those that ran seldom are forgotten.
+  public var trackedStatements: Int
   /// The bound on the whole of `up`.
   public var timeout: Duration
 
   /// The defaults are those of a person's sandbox: both servers, durable.
   public init(
     servers: Set<SandboxServer> = Set(SandboxServer.allCases), durable: Bool = true,
-    maxConnections: Int = 200, sharedBuffersMiB: Int = 256, timeout: Duration = .seconds(60)
+    maxConnections: Int = 200, sharedBuffersMiB: Int = 256, trackedStatements: Int = 5000,
+    timeout: Duration = .seconds(60)
   ) {
     self.servers = servers
     self.durable = durable
     self.maxConnections = maxConnections
     self.sharedBuffersMiB = sharedBuffersMiB
+    self.trackedStatements = trackedStatements
     self.timeout = timeout
   }
 }

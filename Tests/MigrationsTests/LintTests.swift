@@ -46,6 +46,34 @@ struct LintTests {
     #expect(found.map(\.object) == ["sales.Orders"])
   }
 
+  /// What pg_dump writes, and people: psql's own commands and the rows behind COPY are no SQL.
+  @Test func whatPsqlKeepsToItselfIsPassedOver() throws {
+    let found = try lint(
+      #"""
+      \restrict abc'def
+      \set ON_ERROR_STOP on
+      COPY public.notes (id, text) FROM stdin;
+      1\tit's; drop table x;
+      2\t"$$ /*
+      \.
+      select format('drop table %I', 'x') \gexec
+      select 1 \; select 2;
+      create index on "a\b" (c);
+      copy x from stdin with (format csv); -- data
+      ',(
+      \.
+      drop table z; \echo it's done
+      copy y from '/tmp/stdin';
+      drop table w;
+      copy q from stdin;
+      the end of the file
+      """#)
+    #expect(found.map(\.line) == [9, 13, 15], "\(found)")
+    #expect(found.map(\.object) == ["public.a\\b", "public.z", "public.w"])
+    // In a migration a backslash is an error of the server's.
+    #expect(throws: MigrationError.self) { try lint("-- migrate: up\n\\echo x\n") }
+  }
+
   @Test func aSectionIsATransactionUnlessItSaysOtherwise() throws {
     let two = "alter table a add column x int;\nalter table b add column x int;\n"
     #expect(try rules("-- migrate: up\n\(two)") == ["several_exclusive_locks"])

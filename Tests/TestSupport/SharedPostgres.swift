@@ -11,10 +11,11 @@ public actor SharedPostgres {
   private var templates: [String: Task<Void, any Error>] = [:]
   private var directory: TemporaryDirectory?
 
-  /// Options of the servers of the tests: a commit survives the death of the server, not of the machine.
+  /// Options of the servers of the tests: a commit survives the death of the server, not of the machine. A thousand databases
+  /// have their statements counted; one that ran once must not be forgotten before its test has asked for it.
   public static let options = SandboxOptions(
     servers: [.postgres], durable: false, maxConnections: 300, sharedBuffersMiB: 128,
-    timeout: .seconds(120))
+    trackedStatements: 100_000, timeout: .seconds(120))
 
   /// Where the server is; starts it when it does not run yet. Fails, with the reason, where none is installed.
   public func address() async throws -> PostgresAddress {

@@ -14,13 +14,15 @@ public struct MigrationLinter {
 
   /// Lints one file; those that come before it should have been given before.
   ///
-  /// A file without `-- migrate:` lines is read as a script for psql: each statement by itself, unless BEGIN stands there.
+  /// A file without `-- migrate:` lines is read as a script for psql: each statement by itself, unless BEGIN stands there;
+  /// psql's own commands and the data of COPY are passed over.
   ///
   /// - Throws: `MigrationError.malformed`, with the line, for what is no migration or no SQL.
   public mutating func lint(file name: String, content: [UInt8]) throws -> [LintFinding] {
-    let content = try MigrationFile.normalized(content, name)
+    var content = try MigrationFile.normalized(content, name)
     let pieces: [SQLSplitter.Piece]
     do throws(SQLTextError) {
+      if !PsqlScript.isMigration(content) { content = try PsqlScript.statements(in: content) }
       pieces = try SQLSplitter.split(content)
     } catch {
       let line = 1 + content.prefix(error.offset).count { $0 == 0x0A }
