@@ -36,6 +36,27 @@ func commandPath(
   return path
 }
 
+/// The command that the first words name, and the arguments behind them; nil where they do not lead to one that does something.
+func namedCommand(
+  _ arguments: [String], from root: any ParsableCommand.Type = RootCommand.self
+) -> (command: any ParsableCommand.Type, arguments: [String])? {
+  var command = root
+  var rest = arguments[...]
+  while !command.configuration.subcommands.isEmpty {
+    if let word = rest.first,
+      let child = command.configuration.subcommands.first(where: { name(of: $0) == word })
+    {
+      command = child
+      rest.removeFirst()
+    } else if let child = command.configuration.defaultSubcommand, rest.first != "help" {
+      command = child
+    } else {
+      return nil
+    }
+  }
+  return (command, Array(rest))
+}
+
 /// The names of the commands below the one that `names` lead to.
 func commandNames(
   under names: [String], from root: any ParsableCommand.Type = RootCommand.self

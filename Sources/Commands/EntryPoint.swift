@@ -25,7 +25,7 @@ func runIronforge(_ arguments: [String], from root: any ParsableCommand.Type) ->
   if arguments == ["--version"] { return printPlain(Version.text) }
   var command: any ParsableCommand
   do {
-    command = try root.parseAsRoot(arguments)
+    command = try parse(arguments, from: root)
   } catch {
     return reportUsage(error, arguments, root)
   }
@@ -39,6 +39,17 @@ func runIronforge(_ arguments: [String], from root: any ParsableCommand.Type) ->
     }
   }
   return run(forged)
+}
+
+/// Most command lines name their command first. Then no other one has to be built, which is worth a millisecond; whatever
+/// else is asked for, and whatever is wrong, is left to the whole tree, which knows what help and errors say.
+private func parse(_ arguments: [String], from root: any ParsableCommand.Type) throws -> any ParsableCommand {
+  if let (named, rest) = namedCommand(arguments, from: root),
+    let command = try? named.parseAsRoot(rest), command is any IronforgeCommand
+  {
+    return command
+  }
+  return try root.parseAsRoot(arguments)
 }
 
 private func run(_ command: any IronforgeCommand) -> Int32 {

@@ -38,4 +38,18 @@ import Testing
   func theWordsOfACommandLineAreFollowed(arguments: [String], path: CommandPath) {
     #expect(commandPath(arguments) == path)
   }
+
+  /// A command that its words name is parsed alone; all else goes through the whole tree.
+  @Test(arguments: [
+    (["config", "show", "--json"], "ConfigShow", ["--json"]),
+    (["transfer", "--from", "a"], "TransferSend", ["--from", "a"]), (["transfer"], "TransferSend", []),
+    (["transfer", "batch", "x.csv"], "TransferBatch", ["x.csv"]), (["transfer", "help"], nil, []),
+    (["config"], nil, []), (["config", "shwo"], nil, []), (["--json", "config", "show"], nil, []),
+    ([], nil, []),
+  ])
+  func theFirstWordsNameACommand(arguments: [String], type: String?, rest: [String]) {
+    let named = namedCommand(arguments)
+    #expect(named.map { String(describing: $0.command) } == type)
+    #expect(named?.arguments ?? [] == rest)
+  }
 }
