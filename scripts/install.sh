@@ -44,7 +44,7 @@ completion fish "$share/fish/vendor_completions.d" ironforge.fish
 # The pages are made from the commands' own help; their names get the usual dashes, and the table of exit codes.
 manuals=$(mktemp -d)
 trap 'rm -rf "$manuals"' EXIT
-.build/debug/generate-manual-tool "$PWD/$release/ironforge" --multi-page --output-directory "$manuals"
+.build/debug/generate-manual "$PWD/$release/ironforge" --multi-page --output-directory "$manuals"
 install -d "$share/man/man1"
 for page in "$manuals"/*.1; do
   sed -e 's/^$/.Pp/; s/ironforge\.\([a-z]\)/ironforge-\1/g; s/IRONFORGE\.\([A-Z]\)/IRONFORGE-\1/g' \
