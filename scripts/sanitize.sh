@@ -20,7 +20,7 @@ mkdir -p "$reports"
 
 # Reports go to files, so that those of children are seen whatever the test does with their output.
 export TSAN_OPTIONS="log_path=$reports/report second_deadlock_stack=1"
-export ASAN_OPTIONS="log_path=$reports/report"
+export ASAN_OPTIONS="log_path=$reports/report suppressions=$PWD/scripts/sanitizers/address.supp"
 export SWIFT_BACKTRACE=enable=no
 
 "$swift" build --build-tests --sanitize="$sanitizer" --scratch-path "$scratch"
