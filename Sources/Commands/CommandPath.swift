@@ -20,7 +20,7 @@ func commandPath(
   for word in arguments {
     let children = command.configuration.subcommands
     if children.isEmpty || word.hasPrefix("-") { break }
-    if let child = children.first(where: { name(of: $0) == word }) {
+    if let child = child(of: command, named: word) {
       path.names.append(word)
       command = child
       continue
@@ -43,9 +43,7 @@ func namedCommand(
   var command = root
   var rest = arguments[...]
   while !command.configuration.subcommands.isEmpty {
-    if let word = rest.first,
-      let child = command.configuration.subcommands.first(where: { name(of: $0) == word })
-    {
+    if let word = rest.first, let child = child(of: command, named: word) {
       command = child
       rest.removeFirst()
     } else if let child = command.configuration.defaultSubcommand, rest.first != "help" {
@@ -63,12 +61,16 @@ func commandNames(
 ) -> [String] {
   var command = root
   for word in names {
-    guard let child = command.configuration.subcommands.first(where: { name(of: $0) == word }) else {
-      return []
-    }
+    guard let child = child(of: command, named: word) else { return [] }
     command = child
   }
   return command.configuration.subcommands.map(name)
 }
 
 private func name(of command: any ParsableCommand.Type) -> String { command._commandName }
+
+private func child(
+  of command: any ParsableCommand.Type, named word: String
+) -> (any ParsableCommand.Type)? {
+  command.configuration.subcommands.first { name(of: $0) == word }
+}

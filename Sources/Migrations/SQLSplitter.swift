@@ -95,10 +95,20 @@ struct SQLSplitter {
   /// A directive stands alone on its line: `-- migrate: up`.
   private func directive(in range: Range<Int>) -> String? {
     guard range.lowerBound == 0 || bytes[range.lowerBound - 1] == 0x0A else { return nil }
-    let comment = bytes[range].dropFirst(2).drop { $0 == 0x20 || $0 == 0x09 }
-    guard comment.starts(with: Self.directive) else { return nil }
-    let text = comment.dropFirst(Self.directive.count)
+    guard let text = Self.directive(bytes[range]) else { return nil }
     return String(decoding: text, as: UTF8.self).split(separator: " ").joined(separator: " ")
+  }
+
+  /// What stands behind `-- migrate:` in a line; nil where it is no directive.
+  private static func directive(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    guard line.starts(with: Array("--".utf8)) else { return nil }
+    let comment = line.dropFirst(2).drop { $0 == 0x20 || $0 == 0x09 }
+    return comment.starts(with: directive) ? comment.dropFirst(directive.count) : nil
+  }
+
+  /// Whether a line of the text is a directive, whatever stands around it: a script for psql has none.
+  static func hasDirectives(_ text: [UInt8]) -> Bool {
+    text.split(separator: 0x0A).contains { directive($0) != nil }
   }
 
   private mutating func line(at offset: Int) -> (line: Int, column: Int) {

@@ -50,18 +50,13 @@ public struct NewIndexRecipe {
     let partitions = catalog.partitions(of: table).filter { $0.parent == table.oid }
     let isWhole = partitions.count >= table.partitionCount
     let only = isWhole ? "ONLY " : ""
-    let creation = "CREATE INDEX \(IndexDDL.quoted(name)) ON \(only)\(table.name.quoted) \(body);"
-    if isWhole {
-      lines.append(creation)
-      attach(qualified, to: parent, &lines)
-    }
+    var own = ["CREATE INDEX \(IndexDDL.quoted(name)) ON \(only)\(table.name.quoted) \(body);"]
+    attach(qualified, to: parent, &own)
+    if isWhole { lines += own }
     for partition in partitions where isWhole || fitting(partition, body) == nil {
       _ = add(partition, under: isWhole ? qualified : nil, columns, body, to: &lines)
     }
-    if !isWhole {
-      lines.append(creation)
-      attach(qualified, to: parent, &lines)
-    }
+    if !isWhole { lines += own }
     return qualified
   }
 

@@ -22,7 +22,7 @@ public struct MigrationLinter {
     var content = try MigrationFile.normalized(content, name)
     let pieces: [SQLSplitter.Piece]
     do throws(SQLTextError) {
-      if !PsqlScript.isMigration(content) { content = try PsqlScript.statements(in: content) }
+      if !SQLSplitter.hasDirectives(content) { content = try PsqlScript.statements(in: content) }
       pieces = try SQLSplitter.split(content)
     } catch {
       let line = 1 + content.prefix(error.offset).count { $0 == 0x0A }

@@ -96,13 +96,12 @@ public struct PlanAnalysis: Sendable {
         entry.mayStopEarly = stopsEarly(node, under: parent)
       }
       entries.append(entry)
+      if node.type == "CTE Scan", let name = node.text("CTE Name") { scans[name, default: []].append(index) }
       open.append(contentsOf: node.children.reversed().map { ($0, depth + 1, index) })
     }
     ends = Array(1...entries.count)
     for index in entries.indices.reversed() {
       if let last = entries[index].children.last { ends[index] = ends[last] }
-      let node = entries[index].node
-      if node.type == "CTE Scan", let name = node.text("CTE Name") { scans[name, default: []].append(index) }
     }
   }
 
@@ -195,7 +194,7 @@ public struct PlanAnalysis: Sendable {
       return []
     }
     let (own, all) = (cte..<ends[cte], below(parent))
-    return scans[String(name), default: []].reversed().filter { all.contains($0) && !own.contains($0) }
+    return scans[String(name), default: []].filter { all.contains($0) && !own.contains($0) }
       .sorted { summedTime($0) > summedTime($1) }
   }
 
