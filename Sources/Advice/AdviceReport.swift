@@ -25,7 +25,7 @@ struct AdviceReport {
     let queries = zip(analysis.queries, chosen.costs).map { query, planned in
       AdvisedQuery(
         id: query.statement.id, text: query.statement.text, calls: query.statement.calls,
-        milliseconds: query.statement.milliseconds, line: query.statement.line, costBefore: query.cost,
+        milliseconds: query.statement.milliseconds, line: query.statement.line, costBefore: query.before.cost,
         costAfter: planned.cost)
     }
     return Advice(
@@ -52,7 +52,7 @@ struct AdviceReport {
     for (number, difference) in (chosen.savings[item] ?? [:]).sorted(by: { $0.key < $1.key }) {
       let query = analysis.queries[number]
       saved += difference * Double(query.statement.calls)
-      users.append((query.statement.id, query.cost / max(chosen.costs[number].cost, 0.01)))
+      users.append((query.statement.id, query.before.cost / max(chosen.costs[number].cost, 0.01)))
     }
     let table = analysis.schema.relations[candidate.table]
     return AdvisedIndex(

@@ -3,7 +3,7 @@ public import Postgres
 /// All SQL of this target whose text is known beforehand; what plans and hypothetical indexes need is made at run time.
 public enum AdviceStatements {
   /// For the test that prepares every statement.
-  public static let all = [tables, columns, setPath, path, hypoPG, hypoPGAvailable]
+  public static let all = [tables, columns, costs, setPath, path, hypoPG, hypoPGAvailable]
 
   /// With those that inherit from them: a query reads their rows too, and no index of a parent finds those. The largest, since
   /// each takes planning for itself.
@@ -95,7 +95,8 @@ public enum AdviceStatements {
       coalesce((select array_agg(left(v, 100) order by k) from unnest(s.most_common_vals::text::text[])
         with ordinality u (v, k) where k <= 20), '{}'),
       coalesce((select array_agg(f::text order by k) from unnest(s.most_common_freqs)
-        with ordinality u (f, k) where k <= 20), '{}')
+        with ordinality u (f, k) where k <= 20), '{}'),
+      s.correlation::float8, b.typlen < 0 and b.oid <> 'bpchar'::regtype
     from typed y
     join pg_type b on b.oid = y.base
     left join pg_collation l on l.oid = y.attcollation
@@ -114,8 +115,17 @@ public enum AdviceStatements {
     columns: [
       .oid, .int2, .text, .text, .int8, .text, .int8, .int8, .bool, .float8, .float8, .float8, .float8,
       .textArray,
-      .textArray,
+      .textArray, .float8, .bool,
     ])
+
+  /// `RepeatedScans.Costs`.
+  static let costs = Statement.inspecting(
+    """
+    select current_setting('random_page_cost')::float8, current_setting('seq_page_cost')::float8,
+      current_setting('cpu_tuple_cost')::float8 + current_setting('cpu_index_tuple_cost')::float8
+        + current_setting('cpu_operator_cost')::float8,
+      (select setting::float8 from pg_settings where name = 'effective_cache_size')
+    """, columns: [.float8, .float8, .float8, .float8])
 
   /// Until the end of the transaction.
   static let setPath = Statement.inspecting(

@@ -41,8 +41,8 @@ public struct Advisor {
     let poolDeadline = Deadline.after(request.searchTime / 2)
     let deadline = Deadline.after(request.searchTime)
     let lastDeadline = Deadline.after(request.searchTime * 6 / 5)
-    let analysis = try WorkloadAnalysis(statements, session, whatIf, shouldStop)
     let catalog = try CatalogReader(session).read()
+    let analysis = try WorkloadAnalysis(statements, session, catalog, whatIf, shouldStop)
     var pool = CandidatePool(analysis, whatIf, catalog, poolDeadline, shouldStop)
     try pool.build()
     let problem = pool.problem(limits: request.limits.forEstimates)
@@ -58,13 +58,14 @@ struct AnalysedQuery {
   let uses: [TableUse]
   let plannable: PlannableStatement
   /// One call without new indexes.
-  let cost: Double
+  let before: PlannedCost
   let rowsWritten: Double
 }
 
 /// The workload as far as it is understood.
 struct WorkloadAnalysis {
   let schema: Schema
+  let scans: RepeatedScans
   var queries: [AnalysedQuery] = []
   var unexplained: [UnexplainedStatement] = []
   /// The schema as statements see it, by their `search_path`.
@@ -72,7 +73,8 @@ struct WorkloadAnalysis {
 
   /// Parses the statements, reads the tables that they name, and plans each.
   init(
-    _ statements: [WorkloadStatement], _ session: Session, _ whatIf: WhatIf, _ shouldStop: () throws -> Void
+    _ statements: [WorkloadStatement], _ session: Session, _ catalog: Catalog, _ whatIf: WhatIf,
+    _ shouldStop: () throws -> Void
   ) throws {
     var parsed: [(statement: WorkloadStatement, tree: JSON)] = []
     for statement in statements {
@@ -85,6 +87,7 @@ struct WorkloadAnalysis {
     }
     let names = parsed.reduce(into: Set<String>()) { $0.formUnion(NamedRelations.names(in: $1.tree)) }
     schema = try SchemaReader(session).read(names: names)
+    scans = try RepeatedScans(session, schema, catalog)
     for (statement, tree) in parsed {
       try shouldStop()
       guard let kind = tree.members.first?.key,
@@ -128,7 +131,8 @@ struct WorkloadAnalysis {
     let plan = try whatIf.plan(plannable)
     queries.append(
       AnalysedQuery(
-        statement: statement, uses: uses, plannable: plannable, cost: plan.cost,
+        statement: statement, uses: uses, plannable: plannable,
+        before: PlannedCost(cost: plan.cost, surcharge: scans.surcharge(of: plan.root)),
         rowsWritten: plan.rowsWritten))
   }
 
@@ -162,6 +166,7 @@ final class PlannedCosts: CostSource {
   private let lastDeadline: Deadline
   private let shouldStop: () throws -> Void
   private let ddl: [String]
+  private let keys: [RepeatedScans.Keys]
 
   init(
     _ analysis: WorkloadAnalysis, _ candidates: [Candidate], _ whatIf: WhatIf, _ deadline: Deadline,
@@ -174,6 +179,7 @@ final class PlannedCosts: CostSource {
     self.lastDeadline = lastDeadline
     self.shouldStop = shouldStop
     ddl = candidates.map { $0.ddl(analysis.schema, concurrently: false) }
+    keys = candidates.map { RepeatedScans.Keys($0, in: analysis.schema) }
   }
 
   var mayGoOn: Bool { !deadline.hasPassed }
@@ -183,6 +189,8 @@ final class PlannedCosts: CostSource {
     try shouldStop()
     try whatIf.arrange(Set(indexes.members)) { self.ddl[$0] }
     let plan = try whatIf.plan(analysis.queries[query].plannable)
-    return PlannedCost(cost: plan.cost, used: IndexSet(plan.used))
+    let surcharge = analysis.scans.surcharge(of: plan.root) { name in plan.numbers[name].map { self.keys[$0] }
+    }
+    return PlannedCost(cost: plan.cost, surcharge: surcharge, used: IndexSet(plan.used))
   }
 }

@@ -99,19 +99,28 @@ final class WhatIf {
     return refused
   }
 
-  /// What a statement costs with those that are there, which of them its plan uses, and how many rows it writes.
+  /// The plan of a statement with those that are there.
   ///
   /// - Throws: `PostgresError`, `PlanError`.
-  func plan(_ statement: PlannableStatement) throws -> (cost: Double, used: Set<Int>, rowsWritten: Double) {
-    let plan = try statement.plan()
-    var used: Set<Int> = []
-    var rowsWritten = 0.0
-    for node in plan.root.all {
-      if let number = node.index.flatMap({ numbers[$0] }) { used.insert(number) }
-      if node.type == "ModifyTable" {
-        rowsWritten += node.children.reduce(0) { $0 + $1.rowsEstimated }
-      }
-    }
-    return (max(plan.root.totalCost, 0.01), used, rowsWritten)
+  func plan(_ statement: PlannableStatement) throws -> HypotheticalPlan {
+    HypotheticalPlan(root: try statement.plan().root, numbers: numbers)
+  }
+}
+
+/// What the planner makes of a statement with hypothetical indexes.
+struct HypotheticalPlan {
+  let root: PlanNode
+  /// The hypothetical indexes that there were, by the names that the plan calls them.
+  let numbers: [String: Int]
+
+  /// In the planner's units; above 0.
+  var cost: Double { max(root.totalCost, 0.01) }
+
+  /// The hypothetical indexes that it uses.
+  var used: Set<Int> { Set(root.all.compactMap { $0.index.flatMap { numbers[$0] } }) }
+
+  /// How many rows it writes.
+  var rowsWritten: Double {
+    root.all.filter { $0.type == "ModifyTable" }.flatMap(\.children).reduce(0) { $0 + $1.rowsEstimated }
   }
 }

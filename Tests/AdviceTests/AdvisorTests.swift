@@ -183,7 +183,7 @@ struct AdvisorTests {
         var candidate = Candidate(table: draft.0.oid, keys: draft.1.map { CandidateKey(.column($0)) })
         candidate.included = draft.2
         let ratio = Double(IndexSize.bytes(candidate, in: draft.0)) / (Double(row[1]) ?? 0)
-        #expect((0.75...1.35).contains(ratio), "\(row) \(ratio)")
+        #expect((0.9...1.1).contains(ratio), "\(row) \(ratio)")
       }
     }
   }

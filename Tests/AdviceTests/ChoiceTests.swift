@@ -24,8 +24,8 @@ final class CostModel: CostSource {
     let best = remaining[query].filter { indexes.contains($0.key) }.min {
       ($0.value, $0.key) < ($1.value, $1.key)
     }
-    guard let best else { return PlannedCost(cost: problem.queries[query].before, used: IndexSet()) }
-    return PlannedCost(cost: problem.queries[query].before * best.value, used: IndexSet([best.key]))
+    guard let best else { return problem.queries[query].before }
+    return PlannedCost(cost: problem.queries[query].before.cost * best.value, used: IndexSet([best.key]))
   }
 }
 
@@ -36,7 +36,8 @@ final class CostModel: CostSource {
     objective: Objective = .ratio
   ) -> (ChoiceProblem, CostModel) {
     let queries = remaining.enumerated().map { number, effects in
-      ChoiceProblem.Query(weight: weights?[number] ?? 1, before: 1000, relevant: IndexSet(effects.keys))
+      ChoiceProblem.Query(
+        weight: weights?[number] ?? 1, before: PlannedCost(cost: 1000), relevant: IndexSet(effects.keys))
     }
     let items = sizes.enumerated().map { item, size in
       ChoiceProblem.Item(

@@ -103,7 +103,7 @@ struct CandidatePool {
 
   private func importance(_ query: Int) -> Double {
     let query = analysis.queries[query]
-    return query.statement.milliseconds ?? query.cost * Double(query.statement.calls)
+    return query.statement.milliseconds ?? query.before.cost * Double(query.statement.calls)
   }
 
   /// Those that no existing index serves.
@@ -195,7 +195,7 @@ struct CandidatePool {
       let query = analysis.queries[number]
       var fact = ChoiceProblem.Query(
         weight: isTimed ? query.statement.milliseconds ?? 0 : Double(query.statement.calls),
-        before: query.cost, relevant: relevant(to: number))
+        before: query.before, relevant: relevant(to: number))
       let written = Set(query.uses.filter(\.isWritten).map(\.table))
       for (item, candidate) in candidates.enumerated() where written.contains(candidate.table) && !isTimed {
         fact.upkeep[item] = query.rowsWritten * Self.writeCost

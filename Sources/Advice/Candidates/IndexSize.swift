@@ -19,7 +19,7 @@ public struct IndexSize {
     // An expression is taken for a value of 16 bytes that is never the same twice.
     let expressions = candidate.keys.count - columns.count
     let data = Self.data(columns) + 16 * Double(expressions)
-    let key = aligned(8 + data)
+    let key = entry(data, columns)
     let leaf: Double
     if included.isEmpty, expressions == 0, columns.allSatisfy(\.canBeDeduplicated) {
       let distinct = max(1, min(rows, columns.reduce(1) { $0 * ($1.distinct ?? rows) }))
@@ -27,7 +27,8 @@ public struct IndexSize {
       let lists = (repeated * 6 / max(1, postingBytes - key)).rounded(.up)
       leaf = repeated < 2 ? rows * (key + 4) : distinct * (repeated * 6 + lists * (key + 4))
     } else {
-      leaf = rows * (aligned(8 + Self.data(columns + included) + 16 * Double(expressions)) + 4)
+      let all = columns + included
+      leaf = rows * (entry(Self.data(all) + 16 * Double(expressions), all) + 4)
     }
     let leafPages = (leaf / (usable * fill)).rounded(.up)
     let innerPages = (leafPages * (key + 4) / (usable * 0.7)).rounded(.up)
@@ -47,13 +48,19 @@ public struct IndexSize {
     return rest / others
   }
 
-  /// Values one after the other, each at a multiple of its alignment.
+  /// Values one after the other, each at a multiple of its alignment. The mean width of values that differ was cut to a whole number.
   private static func data(_ columns: [SchemaColumn]) -> Double {
     columns.reduce(0) { offset, column in
       let alignment = max(1, column.alignment)
       let start = (offset / alignment).rounded(.up) * alignment
-      return start + (1 - column.nullFraction) * column.width
+      return start + (1 - column.nullFraction) * (column.width + (column.hasVariableWidth ? 0.5 : 0))
     }
+  }
+
+  /// An entry with its header, a multiple of eight bytes: the next one, or where entries differ, on average half of eight above, and not
+  /// the multiple that is next to the mean.
+  private static func entry(_ data: Double, _ columns: [SchemaColumn]) -> Double {
+    columns.contains(where: \.hasVariableWidth) ? 8 + data + 3.5 : aligned(8 + data)
   }
 
   private static func aligned(_ bytes: Double) -> Double { (bytes / 8).rounded(.up) * 8 }

@@ -4,14 +4,14 @@ public struct ChoiceProblem: Sendable {
   public struct Query: Sendable {
     /// How much it counts.
     public var weight: Double
-    /// The planner's cost without new indexes; above 0.
-    public var before: Double
+    /// What it costs without new indexes; above 0.
+    public var before: PlannedCost
     /// Which indexes can make a difference to it.
     public var relevant: IndexSet
     /// What each new index that it has to maintain adds to its cost.
     public var upkeep: [Int: Double] = [:]
 
-    public init(weight: Double, before: Double, relevant: IndexSet) {
+    public init(weight: Double, before: PlannedCost, relevant: IndexSet) {
       self.weight = weight
       self.before = before
       self.relevant = relevant
@@ -137,13 +137,20 @@ public struct IndexSet: Hashable, Sendable {
 
 /// What a statement costs with some of the indexes, and which of them its plan uses.
 public struct PlannedCost: Sendable {
+  /// The planner's.
   public var cost: Double
+  /// What the planner left out (`RepeatedScans`).
+  public var surcharge: Double
   public var used: IndexSet
 
-  public init(cost: Double, used: IndexSet) {
+  public init(cost: Double, surcharge: Double = 0, used: IndexSet = IndexSet()) {
     self.cost = cost
+    self.surcharge = surcharge
     self.used = used
   }
+
+  /// What a choice goes by.
+  public var weighed: Double { cost + surcharge }
 }
 
 /// Whoever can say what a statement would cost.

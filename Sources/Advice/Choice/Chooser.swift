@@ -51,13 +51,15 @@ public struct Chooser {
 
   private func chosen(_ best: IndexSet, isCutShort: Bool) throws -> Chosen {
     let costs = try problem.queries.indices.map { query in
-      PlannedCost(cost: try table.cost(query, with: best), used: try table.planned(query, with: best).used)
+      var planned = try table.planned(query, with: best)
+      planned.cost += table.upkeep(query, of: best)
+      return planned
     }
     var savings: [Int: [Int: Double]] = [:]
     for (query, planned) in costs.enumerated() {
       for item in planned.used.members {
         let without = source.mustEnd ? IndexSet() : best.subtracting(IndexSet([item]))
-        savings[item, default: [:]][query] = try table.cost(query, with: without) - planned.cost
+        savings[item, default: [:]][query] = try table.cost(query, with: without) - planned.weighed
       }
     }
     return Chosen(

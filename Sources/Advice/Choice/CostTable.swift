@@ -32,28 +32,29 @@ final class CostTable {
     }
     asked += 1
     let planned =
-      given.isEmpty
-      ? PlannedCost(cost: problem.queries[query].before, used: IndexSet())
-      : try source.cost(query: query, indexes: given)
+      given.isEmpty ? problem.queries[query].before : try source.cost(query: query, indexes: given)
     exact[query][given] = planned
     entries[query].append(Entry(given: given, planned: planned))
     return planned
   }
 
-  /// Cost with what the statement pays for the upkeep of indexes.
+  /// What a choice goes by, with what the statement pays for the upkeep of indexes.
   func cost(_ query: Int, with indexes: IndexSet) throws -> Double {
-    let facts = problem.queries[query]
-    let upkeep = facts.upkeep.reduce(0) { indexes.contains($1.key) ? $0 + $1.value : $0 }
-    return try planned(query, with: indexes).cost + upkeep
+    try planned(query, with: indexes).weighed + upkeep(query, of: indexes)
+  }
+
+  func upkeep(_ query: Int, of indexes: IndexSet) -> Double {
+    problem.queries[query].upkeep.reduce(0) { indexes.contains($1.key) ? $0 + $1.value : $0 }
   }
 
   /// What one statement adds to the loss.
   func share(_ query: Int, with indexes: IndexSet) throws -> Double {
     let facts = problem.queries[query]
-    guard facts.weight > 0, facts.before > 0, weights > 0 else { return 0 }
+    let before = facts.before.weighed
+    guard facts.weight > 0, before > 0, weights > 0 else { return 0 }
     // Below some page reads nothing is a difference.
-    let floor = min(problem.limits.costGainMin, facts.before)
-    let ratio = max(try cost(query, with: indexes), floor) / facts.before
+    let floor = min(problem.limits.costGainMin, before)
+    let ratio = max(try cost(query, with: indexes), floor) / before
     return facts.weight * problem.objective.loss(ratio) / weights
   }
 

@@ -89,8 +89,12 @@ public struct SchemaColumn: Sendable {
   /// Different values, as a number; nil where ANALYZE has not been, or may not be seen.
   public var distinct: Double?
   public var nullFraction: Double = 0
+  /// How far the table is in the column's order, from -1 to 1; nil as `distinct`, and where the type has no order.
+  public var correlation: Double?
   /// Bytes of a value.
   public var width: Double = 8
+  /// Whether values differ in that: `char(n)` is padded.
+  public var hasVariableWidth = false
   /// Bytes that its place in a row is a multiple of.
   public var alignment: Double = 4
   /// The most common values as text, with their shares of the rows.

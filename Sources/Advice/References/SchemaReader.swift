@@ -70,6 +70,8 @@ public struct SchemaReader {
       let values: [String] = try row.decode(13)
       let shares: [String] = try row.decode(14)
       column.common = zip(values, shares).compactMap { value, share in Double(share).map { (value, $0) } }
+      column.correlation = try row.decodeIfPresent(15)
+      column.hasVariableWidth = try row.decode(16)
       columns[try row.decode(0), default: []].append(column)
     }
     return columns
