@@ -124,8 +124,9 @@ public enum AdviceStatements {
     select current_setting('random_page_cost')::float8, current_setting('seq_page_cost')::float8,
       current_setting('cpu_tuple_cost')::float8 + current_setting('cpu_index_tuple_cost')::float8
         + current_setting('cpu_operator_cost')::float8,
+      current_setting('cpu_operator_cost')::float8,
       (select setting::float8 from pg_settings where name = 'effective_cache_size')
-    """, columns: [.float8, .float8, .float8, .float8])
+    """, columns: [.float8, .float8, .float8, .float8, .float8])
 
   /// Until the end of the transaction.
   static let setPath = Statement.inspecting(

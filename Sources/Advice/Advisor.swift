@@ -56,7 +56,8 @@ public struct Advisor {
 struct AnalysedQuery {
   let statement: WorkloadStatement
   let uses: [TableUse]
-  let plannable: PlannableStatement
+  /// The statement with the constants that it comes with, each with its share of the calls.
+  let samples: [(plannable: PlannableStatement, share: Double)]
   /// One call without new indexes.
   let before: PlannedCost
   let rowsWritten: Double
@@ -128,12 +129,28 @@ struct WorkloadAnalysis {
       guard let table = schema.relations[use.table] else { continue }
       uses += table.heirs.compactMap { schema.relations[$0].map { use.inherited(by: $0, from: table) } }
     }
-    let plan = try whatIf.plan(plannable)
+    let samples = Self.samples(plannable, statement) { text in
+      try StatementPlanner(session, author: author).prepare(text, searchPath: statement.searchPath)
+    }
+    let plan = try whatIf.plan(samples, scans)
     queries.append(
       AnalysedQuery(
-        statement: statement, uses: uses, plannable: plannable,
-        before: PlannedCost(cost: plan.cost, surcharge: scans.surcharge(of: plan.root)),
+        statement: statement, uses: uses, samples: samples, before: plan.planned,
         rowsWritten: plan.rowsWritten))
+  }
+
+  /// A variant that the server does not take, such as a number that is none, counts with the first.
+  private static func samples(
+    _ first: PlannableStatement, _ statement: WorkloadStatement,
+    _ prepare: (String) throws -> PlannableStatement
+  ) -> [(plannable: PlannableStatement, share: Double)] {
+    var samples = [(plannable: first, share: 1.0)]
+    for variant in statement.variants {
+      guard let plannable = try? prepare(variant.text) else { continue }
+      samples.append((plannable, variant.share))
+      samples[0].share -= variant.share
+    }
+    return samples
   }
 
   private mutating func schema(for statement: WorkloadStatement, _ session: Session) throws -> Schema {
@@ -188,9 +205,6 @@ final class PlannedCosts: CostSource {
   func cost(query: Int, indexes: IndexSet) throws -> PlannedCost {
     try shouldStop()
     try whatIf.arrange(Set(indexes.members)) { self.ddl[$0] }
-    let plan = try whatIf.plan(analysis.queries[query].plannable)
-    let surcharge = analysis.scans.surcharge(of: plan.root) { name in plan.numbers[name].map { self.keys[$0] }
-    }
-    return PlannedCost(cost: plan.cost, surcharge: surcharge, used: IndexSet(plan.used))
+    return try whatIf.plan(analysis.queries[query].samples, analysis.scans) { self.keys[$0] }.planned
   }
 }

@@ -8,7 +8,7 @@ extension RepeatedScans {
     if let row = try session.query(AdviceStatements.costs()).first {
       costs = Costs(
         randomPage: try row.decode(0), sequentialPage: try row.decode(1), row: try row.decode(2),
-        cachePages: try row.decode(3))
+        operation: try row.decode(3), cachePages: try row.decode(4))
     }
     for table in catalog.tables.values where !table.isPartitioned {
       let heap = Heap(pages: Double(table.sizeBytes / 8192), rows: Double(table.rows ?? 0))
@@ -30,6 +30,9 @@ extension RepeatedScans.Keys {
         guard case .column(let number) = key.term else { return nil }
         return table?.column(number)
       })
+    let pages = table.map { Double(IndexSize.bytes(candidate, in: $0)) / 8192 } ?? 1
+    // Some 250 keys of an inner page; the last of the tree is the root.
+    height = pages <= 1 ? 0 : pages <= 250 ? 1 : pages <= 62_500 ? 2 : 3
   }
 
   /// Those of an index that is there; a partition's columns have the statistics of the table that the statements name.

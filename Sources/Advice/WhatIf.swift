@@ -99,28 +99,34 @@ final class WhatIf {
     return refused
   }
 
-  /// The plan of a statement with those that are there.
+  /// What a statement costs with those that are there: the mean of its samples by their shares.
   ///
+  /// - Parameter keys: of a hypothetical index, by its number.
   /// - Throws: `PostgresError`, `PlanError`.
-  func plan(_ statement: PlannableStatement) throws -> HypotheticalPlan {
-    HypotheticalPlan(root: try statement.plan().root, numbers: numbers)
+  func plan(
+    _ samples: [(plannable: PlannableStatement, share: Double)], _ scans: RepeatedScans,
+    keys: (Int) -> RepeatedScans.Keys? = { _ in nil }
+  ) throws -> (planned: PlannedCost, rowsWritten: Double) {
+    var planned = PlannedCost(cost: 0)
+    var rowsWritten = 0.0
+    for (plannable, share) in samples {
+      let root = try plannable.plan().root
+      planned.used = planned.used.union(IndexSet(used(by: root)))
+      planned.cost += share * max(root.totalCost, 0.01)
+      planned.surcharge += share * scans.surcharge(of: root) { numbers[$0].flatMap(keys) }
+      rowsWritten += share * Self.rowsWritten(root)
+    }
+    return (planned, rowsWritten)
   }
-}
 
-/// What the planner makes of a statement with hypothetical indexes.
-struct HypotheticalPlan {
-  let root: PlanNode
-  /// The hypothetical indexes that there were, by the names that the plan calls them.
-  let numbers: [String: Int]
+  /// The numbers of those that the plans of a statement use.
+  func used(by samples: [(plannable: PlannableStatement, share: Double)]) throws -> Set<Int> {
+    try samples.reduce(into: []) { $0.formUnion(used(by: try $1.plannable.plan().root)) }
+  }
 
-  /// In the planner's units; above 0.
-  var cost: Double { max(root.totalCost, 0.01) }
+  private func used(by root: PlanNode) -> [Int] { root.all.compactMap { $0.index.flatMap { numbers[$0] } } }
 
-  /// The hypothetical indexes that it uses.
-  var used: Set<Int> { Set(root.all.compactMap { $0.index.flatMap { numbers[$0] } }) }
-
-  /// How many rows it writes.
-  var rowsWritten: Double {
+  private static func rowsWritten(_ root: PlanNode) -> Double {
     root.all.filter { $0.type == "ModifyTable" }.flatMap(\.children).reduce(0) { $0 + $1.rowsEstimated }
   }
 }

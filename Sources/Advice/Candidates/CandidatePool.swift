@@ -63,7 +63,8 @@ struct CandidatePool {
   /// What is to be preferred when it is about as good.
   private mutating func addCounterparts() {
     for (item, candidate) in candidates.enumerated() where candidate.included.isEmpty {
-      guard let preferred = whole(candidate) ?? ordered(candidate, item), let number = number(of: preferred)
+      guard let preferred = whole(candidate) ?? ordered(candidate, item) ?? found(candidate, item),
+        let number = number(of: preferred)
       else {
         continue
       }
@@ -96,6 +97,24 @@ struct CandidatePool {
           && candidate.predicate == nil && other.keys.count > candidate.keys.count
           && Array(other.keys.prefix(candidate.keys.count)) == candidate.keys
           && other.keys.last.map { terms.contains($0.term) } ?? false
+      }
+    }
+    return longer.max { $0.keys.count < $1.keys.count }
+  }
+
+  /// For an index that only has a statement's order the one that begins with what the statement looks for. With a common value both
+  /// end at LIMIT; with a rare one the order alone reads the whole table.
+  private func found(_ candidate: Candidate, _ item: Int) -> Candidate? {
+    let longer = (pickedBy[item] ?? []).sorted().flatMap { query in
+      let equal = Set(
+        analysis.queries[query].uses.filter { $0.table == candidate.table }.flatMap(\.conditions)
+          .filter { $0.usage == .equality }.map(\.term))
+      return suggested[query].filter { other in
+        let added = other.keys.count - candidate.keys.count
+        return other.table == candidate.table && other.included.isEmpty && other.predicate == nil
+          && candidate.predicate == nil && added > 0
+          && Array(other.keys.suffix(candidate.keys.count)) == candidate.keys
+          && other.keys.prefix(added).allSatisfy { equal.contains($0.term) }
       }
     }
     return longer.max { $0.keys.count < $1.keys.count }
@@ -138,9 +157,9 @@ struct CandidatePool {
     let list = Array(list.reversed())
     try whatIf.arrange([]) { _ in "" }
     let refused = try whatIf.arrange(Set(list.indices)) { list[$0].ddl(analysis.schema, concurrently: false) }
-    let plan = try whatIf.plan(analysis.queries[query].plannable)
+    let used = try whatIf.used(by: analysis.queries[query].samples)
     try whatIf.arrange([]) { _ in "" }
-    return plan.used.subtracting(refused).sorted().map { list[$0] }
+    return used.subtracting(refused).sorted().map { list[$0] }
   }
 
   /// Its number in the pool, where there is room.
@@ -183,11 +202,13 @@ struct CandidatePool {
   func problem(limits: ChoiceLimits) -> ChoiceProblem {
     let isTimed = analysis.queries.contains { $0.statement.milliseconds != nil }
     let total = analysis.queries.reduce(0) { $0 + ($1.statement.milliseconds ?? 0) }
+    let rowsWritten = rowsWritten
     let items = candidates.enumerated().map { number, candidate -> ChoiceProblem.Item in
       guard let table = analysis.schema.relations[candidate.table] else { return .init(sizeBytes: .max) }
       let share = IndexSize.share(candidate.predicate, table)
-      // The counters know of all writes, and measured times give them a scale. A file of statements has none.
-      let upkeep = isTimed && total > 0 ? table.writes * share * Self.writeMilliseconds / total : 0
+      // Measured times give writes a scale. A file of statements has none.
+      let writes = min(table.writes, rowsWritten[candidate.table] ?? 0)
+      let upkeep = isTimed && total > 0 ? writes * share * Self.writeMilliseconds / total : 0
       return .init(
         sizeBytes: IndexSize.bytes(candidate, in: table), upkeep: upkeep, pickedBy: pickedBy[number] ?? [])
     }
@@ -206,6 +227,23 @@ struct CandidatePool {
       queries: queries, items: items, bundles: bundles, limits: limits, objective: isTimed ? .time : .ratio)
     problem.preferred = counterparts
     return problem
+  }
+
+  /// A statement that wrote more than this share of a table in a call has loaded it.
+  private static let loadShare = 0.1
+
+  /// Rows that the measured statements wrote, by table: in the same time as their times were measured, while the table's own counters go back
+  /// to when it was loaded. Those know what was HOT.
+  private var rowsWritten: [UInt32: Double] {
+    var written: [UInt32: Double] = [:]
+    for query in analysis.queries {
+      let (rows, calls) = (Double(query.statement.rows ?? 0), Double(max(1, query.statement.calls)))
+      for table in Set(query.uses.filter(\.isWritten).map(\.table)) {
+        guard rows / calls <= Self.loadShare * (analysis.schema.relations[table]?.rows ?? 0) else { continue }
+        written[table, default: 0] += rows
+      }
+    }
+    return written
   }
 
   /// Those that begin with a key that the statement's conditions suggest to begin with.

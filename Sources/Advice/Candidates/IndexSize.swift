@@ -16,19 +16,18 @@ public struct IndexSize {
     let rows = max(0, table.rows * share(candidate.predicate, table))
     let columns = candidate.keyColumns.compactMap(table.column)
     let included = candidate.included.compactMap(table.column)
-    // An expression is taken for a value of 16 bytes that is never the same twice.
-    let expressions = candidate.keys.count - columns.count
-    let data = Self.data(columns) + 16 * Double(expressions)
-    let key = entry(data, columns)
+    let expressions = candidate.keys.compactMap { Self.width(of: $0.term, table) }
+    let data = Self.data(columns) + expressions.reduce(0, +)
+    let key = entry(data, columns, expressions)
     let leaf: Double
-    if included.isEmpty, expressions == 0, columns.allSatisfy(\.canBeDeduplicated) {
+    if included.isEmpty, expressions.isEmpty, columns.allSatisfy(\.canBeDeduplicated) {
       let distinct = max(1, min(rows, columns.reduce(1) { $0 * ($1.distinct ?? rows) }))
       let repeated = max(1, rows / distinct)
       let lists = (repeated * 6 / max(1, postingBytes - key)).rounded(.up)
       leaf = repeated < 2 ? rows * (key + 4) : distinct * (repeated * 6 + lists * (key + 4))
     } else {
       let all = columns + included
-      leaf = rows * (entry(Self.data(all) + 16 * Double(expressions), all) + 4)
+      leaf = rows * (entry(Self.data(all) + expressions.reduce(0, +), all, expressions) + 4)
     }
     let leafPages = (leaf / (usable * fill)).rounded(.up)
     let innerPages = (leafPages * (key + 4) / (usable * 0.7)).rounded(.up)
@@ -57,10 +56,21 @@ public struct IndexSize {
     }
   }
 
-  /// An entry with its header, a multiple of eight bytes: the next one, or where entries differ, on average half of eight above, and not
-  /// the multiple that is next to the mean.
-  private static func entry(_ data: Double, _ columns: [SchemaColumn]) -> Double {
-    columns.contains(where: \.hasVariableWidth) ? 8 + data + 3.5 : aligned(8 + data)
+  /// An expression is taken for a value as wide as the columns that it names, never the same twice; nil for a column.
+  private static func width(of term: KeyTerm, _ table: SchemaTable) -> Double? {
+    guard case .expression(let sql) = term else { return nil }
+    let words = Set(sql.split { !($0.isLetter || $0.isNumber || "_$\"".contains($0)) }.map(String.init))
+    let named = table.columns.filter { words.contains($0.quoted) || sql.contains("\"\($0.name)\"") }
+    return named.isEmpty ? 16 : data(named)
+  }
+
+  /// An entry with its header, a multiple of eight bytes: the one above the mean, if all are about as long; where entries differ much, half of
+  /// eight above the mean on average. Where widths vary nobody knows how much, and it is taken for the middle of the two.
+  private static func entry(_ data: Double, _ columns: [SchemaColumn], _ expressions: [Double]) -> Double {
+    let alike = aligned(8 + data)
+    guard columns.contains(where: \.hasVariableWidth) || !expressions.isEmpty else { return alike }
+    let mixed = 8 + data + 3.5
+    return max(mixed, (alike + mixed) / 2)
   }
 
   private static func aligned(_ bytes: Double) -> Double { (bytes / 8).rounded(.up) * 8 }

@@ -59,7 +59,7 @@ public struct Chooser {
     for (query, planned) in costs.enumerated() {
       for item in planned.used.members {
         let without = source.mustEnd ? IndexSet() : best.subtracting(IndexSet([item]))
-        savings[item, default: [:]][query] = try table.cost(query, with: without) - planned.weighed
+        savings[item, default: [:]][query] = max(0, try table.told(query, with: without) - planned.cost)
       }
     }
     return Chosen(

@@ -43,6 +43,11 @@ final class CostTable {
     try planned(query, with: indexes).weighed + upkeep(query, of: indexes)
   }
 
+  /// What the planner says, with the same upkeep.
+  func told(_ query: Int, with indexes: IndexSet) throws -> Double {
+    try planned(query, with: indexes).cost + upkeep(query, of: indexes)
+  }
+
   func upkeep(_ query: Int, of indexes: IndexSet) -> Double {
     problem.queries[query].upkeep.reduce(0) { indexes.contains($1.key) ? $0 + $1.value : $0 }
   }

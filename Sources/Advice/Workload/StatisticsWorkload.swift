@@ -14,6 +14,7 @@ public enum StatisticsWorkload {
       var statement = WorkloadStatement(id: String(row.id), text: row.text)
       statement.calls = row.calls
       statement.milliseconds = row.totalMilliseconds
+      statement.rows = row.rows
       statement.searchPath = row.searchPath
       return statement
     }

@@ -61,15 +61,18 @@ public enum WorkloadFile {
     return statements
   }
 
-  /// Statements that differ in constants and layout only are one, called as often as it stands there.
+  /// Statements that differ in constants and layout only are one, called as often as it stands there: with the constants that come
+  /// most often, and some of the others, since a rare value wants another index than a common one.
   static func merged(_ statements: [WorkloadStatement]) -> [WorkloadStatement] {
     var places: [UInt64: Int] = [:]
     var merged: [WorkloadStatement] = []
+    var texts: [TextCounts] = []
     for statement in statements {
       do throws(SQLSyntaxError) {
         let fingerprint = try SQLSyntax.fingerprint(statement.text)
         if let place = places[fingerprint] {
           merged[place].calls += statement.calls
+          texts[place].add(statement.text, statement.calls)
           continue
         }
         places[fingerprint] = merged.count
@@ -77,7 +80,43 @@ public enum WorkloadFile {
         // Named as unexplained later, with the parser's reason.
       }
       merged.append(statement)
+      texts.append(TextCounts())
+      texts[texts.endIndex - 1].add(statement.text, statement.calls)
     }
+    for place in merged.indices { texts[place].choose(for: &merged[place]) }
     return merged
+  }
+}
+
+/// How often each text of a statement stands there.
+private struct TextCounts {
+  private var order: [String] = []
+  private var calls: [String: Int64] = [:]
+  /// Each is planned for itself.
+  private static let variantsMax = 4
+  /// Further texts are not told apart.
+  private static let textsMax = 10_000
+
+  mutating func add(_ text: String, _ calls: Int64) {
+    if self.calls[text] == nil {
+      if order.count >= Self.textsMax { return }
+      order.append(text)
+    }
+    self.calls[text, default: 0] += calls
+  }
+
+  /// The commonest text, and some of the others, spread over the file, for all of them.
+  func choose(for statement: inout WorkloadStatement) {
+    guard order.count > 1, let most = calls.values.max(), let main = order.first(where: { calls[$0] == most })
+    else {
+      return
+    }
+    statement.text = main
+    let others = order.filter { $0 != main }
+    let count = min(Self.variantsMax, others.count)
+    let share = 1 - Double(most) / Double(statement.calls)
+    statement.variants = (0..<count).map { number in
+      (others[number * others.count / count], share / Double(count))
+    }
   }
 }

@@ -2,11 +2,15 @@
 public struct WorkloadStatement: Sendable {
   /// Its place in a file from 1, or its `queryid`.
   public let id: String
-  public let text: String
+  public var text: String
+  /// The same with other constants, each with its share of the calls; `text` has the rest.
+  public var variants: [(text: String, share: Double)] = []
   /// How often it runs.
   public var calls: Int64 = 1
   /// How long all calls took together, where somebody has measured.
   public var milliseconds: Double?
+  /// Rows that all calls returned or changed, where somebody has counted.
+  public var rows: Int64?
   /// Where it begins in its file, from 1.
   public var line: Int?
   /// `search_path` of the role that sends it; nil for that of the session.
