@@ -13,7 +13,7 @@ public struct DearestStatements {
   /// - Throws: `PostgresError`.
   public init(_ session: Session, limit: Int) throws {
     do {
-      statements = try StatementStatistics.read(session, limit: limit).map {
+      statements = try StatementStatistics.readQueries(session, limit: limit).map {
         ObservedStatement(id: "\($0.id)", text: $0.text, calls: $0.calls, searchPath: $0.searchPath)
       }
       gap = nil

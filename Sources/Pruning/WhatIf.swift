@@ -24,7 +24,7 @@ public struct ObservedStatement: Sendable {
 struct WhatIf {
   private let session: Session
   private let method: WhatIfMethod?
-  /// Statements with what they cost now, and the tables of their plans.
+  /// Statements with what they cost now, and the tables that their plans read: an INSERT asks no index of its table.
   private let known: [Known]
   private let gap: Reason?
   /// What those could be about that have a plan and got none.
@@ -83,7 +83,7 @@ struct WhatIf {
         known.append(
           Known(
             statement: statement, plannable: plannable, cost: plan.root.totalCost,
-            relations: Set(plan.root.all.compactMap(\.relation))))
+            relations: Set(plan.root.all.filter { $0.type != "ModifyTable" }.compactMap(\.relation))))
       } catch {
         unexplained.append(
           UnexplainedStatement(

@@ -12,6 +12,26 @@ extension StatementStatistics {
   }
 }
 
+extension StatementStatistics {
+  /// The statements that took most time, of those that have plans: a night of CREATE INDEX is not to crowd out what runs by day.
+  ///
+  /// - Throws: as `StatementReport.read`.
+  public static func readQueries(_ session: Session, limit: Int) throws -> [StatementStatistics] {
+    let all = try read(session, limit: limit * 20)
+    return Array(all.lazy.filter { $0.hasPlan(serverVersion: session.serverVersion) }.prefix(limit))
+  }
+
+  /// False for what is known to have none.
+  private func hasPlan(serverVersion: Int) -> Bool {
+    do throws(StatementNotExplainable) {
+      _ = try NormalizedText(text, serverVersion: serverVersion)
+      return true
+    } catch {
+      return false
+    }
+  }
+}
+
 extension StatementReport {
   /// Reads `pg_stat_statements`, whatever schema it is in, for the session's database alone.
   ///

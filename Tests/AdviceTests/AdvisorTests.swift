@@ -65,6 +65,56 @@ struct AdvisorTests {
     #expect(view.ddl.first?.hasPrefix("orders (customer_id") == true, "\(view.ddl)")
   }
 
+  /// A rare value wants an index that a common one does not, whichever comes first in the file.
+  @Test func constantsOfAStatementAreWeighed() async throws {
+    let (common, rare) = (
+      "select * from orders where status = 'done';", "select * from orders where status = 'open';"
+    )
+    let often = String(repeating: rare, count: 50)
+    for text in [common + often, often + common] {
+      let found = try await advise(text)
+      #expect(found.ddl.map { $0.contains("status") } == [true], "\(found.ddl)")
+    }
+  }
+
+  /// With LIMIT and a common value the order alone does, for this value.
+  @Test func whatIsLookedForComesBeforeTheOrder() async throws {
+    let found = try await advise("select * from orders where status = 'done' order by placed desc limit 10")
+    #expect(found.ddl == ["orders (status, placed DESC);"])
+  }
+
+  /// What was written in the time of the statements counts, a load of the table does not: it is over.
+  @Test func writesCountInTheTimeOfTheStatements() async throws {
+    try await withDatabase(template: Self.shop) { database in
+      try await database.sql(
+        """
+        insert into orders select n + 100000, n % 20000 + 1, 'done', now(), 1 from generate_series(1, 100000) n;
+        select pg_stat_force_next_flush()
+        """)
+      func advised(rows: Int64, calls: Int64) async throws -> Int {
+        try await blocking { [url = database.url] in
+          let session = try Session(connecting: ConnectionString(url))
+          defer { session.close() }
+          var query = WorkloadStatement(id: "1", text: "select * from orders where customer_id = $1")
+          query.milliseconds = 500
+          query.calls = 50
+          var write = WorkloadStatement(
+            id: "2",
+            text: "insert into orders (id, customer_id, status, placed, total) values ($1, $2, $3, $4, $5)")
+          (write.milliseconds, write.rows, write.calls) = (400, rows, calls)
+          return try Advisor(session, Advisor.Request()).advise([query, write]).indexes.count
+        }
+      }
+      let (loaded, few, many) = (
+        try await advised(rows: 100_000, calls: 1), try await advised(rows: 1000, calls: 1000),
+        try await advised(rows: 100_000, calls: 100_000)
+      )
+      #expect(loaded == 1)
+      #expect(few == 1)
+      #expect(many == 0)
+    }
+  }
+
   @Test func sayWhatEachIndexBringsAndWhatItTakes() async throws {
     let found = try await advise(
       "select * from orders where customer_id = 5; select * from orders where customer_id = 9;")

@@ -23,6 +23,20 @@ import Testing
     #expect(merged.first?.calls == 3)
   }
 
+  /// The commonest constants stand for a statement, and some of the others beside them.
+  @Test func aStatementHasItsCommonestConstantsAndOthers() throws {
+    let text =
+      (1...40).map { "select a from t where b = \($0);" }.joined() + "select a from t where b = 41;"
+      + String(repeating: "select a from t where b = 7;", count: 9)
+    let merged = WorkloadFile.merged(try WorkloadFile.split(Array(text.utf8)))
+    #expect(merged.count == 1)
+    #expect(merged[0].id == "1")
+    #expect(merged[0].calls == 50)
+    #expect(merged[0].text.hasSuffix("= 7"))
+    #expect(merged[0].variants.map { String($0.text.suffix(2)) } == [" 1", "12", "22", "32"])
+    #expect(abs(merged[0].variants.reduce(0) { $0 + $1.share } - 0.8) < 1e-9)
+  }
+
   @Test func saysInWhichLineATextCannotBeSplit() throws {
     let directory = try TemporaryDirectory("workload")
     let path = directory.file("w.sql")

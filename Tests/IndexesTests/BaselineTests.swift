@@ -17,8 +17,8 @@ import Testing
     let finding = try #require(draft.report.findings.first)
     let accepted = try baseline(
       "id,reason,until,about\r\n\(finding.id),\"kept for the yearly report, says Ada\",2027-01-31,idle\r\n")
-    let last = try #require(Timestamp(rfc3339: "2027-01-30T23:59:59Z"))
-    let after = try #require(Timestamp(rfc3339: "2027-01-31"))
+    let last = try #require(Timestamp(rfc3339: "2027-01-31T23:59:59Z"))
+    let after = try #require(Timestamp(rfc3339: "2027-02-01"))
     #expect(accepted.acceptance(of: finding, at: last)?.reason == "kept for the yearly report, says Ada")
     #expect(accepted.expired(finding, at: last) == nil)
     #expect(accepted.acceptance(of: finding, at: after) == nil)

@@ -62,6 +62,73 @@ import Testing
       ])
   }
 
+  /// Two partitions with an index each, attached to nothing: nothing is missing, and neither may go.
+  @Test func partitionsServeAForeignKeyEachForItself() {
+    func draft(_ change: (inout Draft) -> Void) -> Draft {
+      var draft = Draft()
+      let parent = draft.table("parent") { $0.counters.updated = 1 }
+      let root = draft.table("root") {
+        $0.isPartitioned = true
+        $0.partitionCount = 2
+      }
+      for name in ["one", "two"] {
+        draft.table(name) {
+          $0.parent = root
+          $0.sizeBytes = 100 << 20
+        }
+      }
+      draft.foreignKey("a", to: parent, on: root)
+      change(&draft)
+      return draft
+    }
+    let (one, two) = (UInt32(102), UInt32(103))
+    let both = draft {
+      $0.index("of_one", "a", on: one)
+      $0.index("of_two", "a b", on: two)
+    }
+    #expect(
+      Set(both.findings) == [
+        "keep of_one: never_read serves_foreign_key", "keep of_two: never_read serves_foreign_key",
+      ])
+    let half = draft { $0.index("of_one", "a", on: one) }
+    #expect(half.findings(.unused) == ["keep of_one: never_read serves_foreign_key"])
+    #expect(half.findings(.missingForeignKeyIndex) == ["create root: foreign_key_unindexed"])
+    // One that is locked is not known.
+    let locked = draft {
+      $0.index("of_one", "a", on: one)
+      $0.index("of_two", "a", on: two)
+      $0.tables[1].partitionCount = 3
+    }
+    #expect(locked.findings(.missingForeignKeyIndex).count == 1)
+    // The columns of a partition may have other numbers.
+    let moved = draft {
+      $0.tables[2].columns = [4: Column(name: "a", quoted: "a"), 1: Column(name: "b", quoted: "b")]
+      $0.index("of_one", "d", on: one)
+      $0.index("of_two", "a", on: two)
+    }
+    #expect(moved.findings(.missingForeignKeyIndex) == [])
+  }
+
+  /// No index has both columns: the one that finds few rows by one of them is all that there is.
+  @Test func halfAnIndexForAForeignKeyStaysUntilThereIsAWholeOne() {
+    var draft = Draft()
+    let parent = draft.table("parent") { $0.counters.updated = 1 }
+    draft.table { $0.sizeBytes = 100 << 20 }
+    draft.tables[1].columns[1]?.distinctValues = 5
+    draft.foreignKey("a b", to: parent)
+    draft.index("few", "a c")
+    draft.index("many", "b c")
+    draft.index("other", "c a")
+    #expect(
+      Set(draft.findings(.unused)) == [
+        "drop few: never_read", "keep many: never_read serves_foreign_key", "drop other: never_read",
+      ])
+    let missing = draft.report.findings.first { $0.kind == .missingForeignKeyIndex }
+    #expect(missing?.reasons.first?.sentence.contains("reads what many finds") == true, "\(missing as Any)")
+    draft.index("whole", "b a")
+    #expect(draft.findings(.unused).contains("drop many: never_read"))
+  }
+
   @Test func statisticsOfAnExpressionStayOnce() {
     var draft = Draft()
     draft.table()

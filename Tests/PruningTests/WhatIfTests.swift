@@ -129,6 +129,13 @@ import Testing
       let plan = try await database.plan(["select count(*) from pg_class"])
       #expect(Set(plan.lines) == ["Orders by customer drop", "orders_placed unproven"])
       #expect(Set(plan.items.compactMap(\.proof.gap?.code)) == ["no_statement_planned"])
+      // Every table has INSERTs, and they ask no index of it.
+      let written = try await database.plan([
+        #"insert into "Sales"."Orders" values (-1, 1, '2020-01-01', '')"#
+      ])
+      #expect(Set(written.items.compactMap(\.proof.gap?.code)) == ["no_statement_planned"])
+      let read = try await database.plan([#"delete from "Sales"."Orders" where id = $1"#])
+      #expect(Set(read.items.compactMap(\.proof.gap?.code)) == [])
     }
   }
 

@@ -10,7 +10,7 @@ public enum StatisticsWorkload {
   ///
   /// - Throws: `StatementStatisticsError`, `PostgresError`.
   public static func read(_ session: Session) throws -> [WorkloadStatement] {
-    try StatementStatistics.read(session, limit: statementLimit).map { row in
+    try StatementStatistics.readQueries(session, limit: statementLimit).map { row in
       var statement = WorkloadStatement(id: String(row.id), text: row.text)
       statement.calls = row.calls
       statement.milliseconds = row.totalMilliseconds

@@ -41,9 +41,11 @@ public struct Baseline: Sendable {
         throw record.error("\(id) is no id of a finding", hint: "copy it from `ironforge index audit`")
       }
       let text = try record.required(.until)
-      guard let until = Timestamp(rfc3339: text) else {
+      guard let moment = Timestamp(rfc3339: text) else {
         throw record.error("\(text) is no date", hint: "such as 2027-01-31")
       }
+      // A date without a time is the whole day.
+      let until = text.contains(":") ? moment : moment + .seconds(86_400)
       let entry = Entry(reason: try record.required(.reason), until: until)
       guard entries.updateValue(entry, forKey: id) == nil else {
         throw record.error("\(id) stands there twice")

@@ -8,11 +8,44 @@ extension Catalog {
   /// nothing out but rows without a parent.
   func indexes(serving key: ForeignKey) -> [Index] {
     guard let table = tables[key.table] else { return [] }
-    let sets = sufficientColumns(key)
+    return indexes(of: table, beginningWith: sufficientColumns(key), of: key)
+  }
+
+  /// The same by table: a partition may have an index of its own, which serves its part of the key.
+  func indexesByTable(serving key: ForeignKey) -> [[Index]] {
+    guard let table = tables[key.table] else { return [] }
+    return [indexes(serving: key)]
+      + partitions(of: table).map { part in
+        part.adapted(key, from: table).map { indexes(of: part, beginningWith: sufficientColumns($0), of: $0) }
+          ?? []
+      }
+  }
+
+  /// Whether each row that refers to a parent row is found by an index: of the table, or of every partition that has rows.
+  func isServed(_ key: ForeignKey) -> Bool {
+    let found = indexesByTable(serving: key)
+    guard let table = tables[key.table], let whole = found.first, whole.isEmpty else { return true }
+    let parts = partitions(of: table)
+    let isKnown = ([table] + parts).allSatisfy { part in
+      !part.isPartitioned || parts.count { $0.parent == part.oid } >= part.partitionCount
+    }
+    return table.isPartitioned && isKnown && parts.contains { !$0.isPartitioned }
+      && zip(parts, found.dropFirst()).allSatisfy { $0.isPartitioned || !$1.isEmpty }
+  }
+
+  /// The indexes that begin with one of the referring columns, where none serves the key: the server finds the rows by it and throws
+  /// others away. Not those on a column with few values.
+  func indexes(helping key: ForeignKey) -> [Index] {
+    guard let table = tables[key.table], !isServed(key) else { return [] }
+    let selective = key.columns.filter { table.columns[$0].map { $0.distinctValues == nil } ?? false }
+    return indexes(of: table, beginningWith: selective.map { [$0] }, of: key)
+  }
+
+  private func indexes(of table: Table, beginningWith sets: [Set<Int16>], of key: ForeignKey) -> [Index] {
     let notNull = key.columns.compactMap { table.columns[$0]?.quoted }.map {
       Predicate.Conjunct(subject: ExactText($0), test: .isNotNull)
     }
-    return indexes(of: key.table).filter { index in
+    return indexes(of: table.oid).filter { index in
       index.isWhole && index.method != "brin" && sets.contains { index.begins(with: $0, of: table) }
         && Predicate(parsing: index.predicate).conjuncts.isSubset(of: notNull)
     }
@@ -29,6 +62,19 @@ extension Catalog {
       if columns.count == index.keys.count { sets.append(Set(columns)) }
     }
     return sets
+  }
+}
+
+extension Table {
+  /// The key as a partition has it, whose columns may have other numbers; nil where no index of it is on some of them.
+  fileprivate func adapted(_ key: ForeignKey, from table: Table) -> ForeignKey? {
+    let numbers = key.columns.compactMap { number in
+      table.columns[number].flatMap { column in columns.first { $0.value.quoted == column.quoted }?.key }
+    }
+    guard numbers.count == key.columns.count else { return nil }
+    return ForeignKey(
+      name: key.name, table: oid, columns: numbers, parent: key.parent, parentColumns: key.parentColumns,
+      parentName: key.parentName)
   }
 }
 
@@ -50,9 +96,7 @@ struct ForeignKeyRule {
   func apply() -> [Finding] {
     var seen: Set<[String]> = []
     return catalog.foreignKeys.sorted { ($0.table, $0.name) < ($1.table, $1.name) }.compactMap { key in
-      guard let table = catalog.tables[key.table],
-        catalog.indexes(serving: key).isEmpty
-      else { return nil }
+      guard let table = catalog.tables[key.table], !catalog.isServed(key) else { return nil }
       // Two keys on the same columns want one index.
       let identity = columns(of: key, table).map(\.name).sorted()
       guard seen.insert([table.name.schema, table.name.name] + identity).inserted else { return nil }
@@ -69,11 +113,12 @@ struct ForeignKeyRule {
     let parent = catalog.tables[key.parent].map { catalog.summed($0) }
     let parentChanges = parent.map { $0.counters.updated + $0.counters.deleted } ?? 0
     let names = columns(of: key, table).map(\.name).joined(separator: ", ")
-    var reasons = [
-      Reason(
-        "foreign_key_unindexed",
-        "no index begins with (\(names)): each change of a row of \(key.parentName) reads this table whole")
-    ]
+    let helpers = catalog.indexes(helping: key).map(\.name.name).joined(separator: ", ")
+    let effect =
+      helpers.isEmpty
+      ? "each change of a row of \(key.parentName) reads this table whole"
+      : "each change of a row of \(key.parentName) reads what \(helpers) finds, and throws most of it away"
+    var reasons = [Reason("foreign_key_unindexed", "no index begins with (\(names)): \(effect)")]
     let bytes = context.thresholds
     let isBig = whole.sizeBytes > bytes.foreignKeyTableBytes
     let isBusy =

@@ -110,8 +110,10 @@ struct UnusedRule {
   private func foreignKeysServed() -> [UInt32: [Set<UInt32>]] {
     var served: [UInt32: [Set<UInt32>]] = [:]
     for key in catalog.foreignKeys {
-      let roots = Set(catalog.indexes(serving: key).map { catalog.root(of: $0).oid })
-      for root in roots { served[root, default: []].append(roots) }
+      for indexes in catalog.indexesByTable(serving: key) + [catalog.indexes(helping: key)] {
+        let roots = Set(indexes.map { catalog.root(of: $0).oid })
+        for root in roots { served[root, default: []].append(roots) }
+      }
     }
     return served
   }
