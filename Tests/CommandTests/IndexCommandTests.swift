@@ -180,6 +180,9 @@ import Testing
     try await withDatabase(template: Self.orders) { database in
       let holder = try Session(connecting: ConnectionString(database.url))
       try holder.simple("begin; lock table items in access exclusive mode")
+      let one = try await run(["usage", "--table", "items", "--json"], database)
+      #expect(one.exitCode == 75)
+      #expect(one.stderr.contains(#""code":"table_locked""#))
       let result = try await run(["usage"], database)
       #expect(result.exitCode == 0)
       #expect(result.stderr.contains("left out, because they are locked exclusively: public.items"))

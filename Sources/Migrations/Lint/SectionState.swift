@@ -172,7 +172,8 @@ struct SectionState {
     let table = name(members["relation"])
     let schema = members["relation"]["schemaname"].text ?? "public"
     if let index = members["idxname"].text { newIndexes.insert("\(schema).\(index)") }
-    if isNew(table) { return [] }
+    // ON ONLY a partitioned table: nothing is built, and it is what adds an index to a large one without locks.
+    if isNew(table) || members["relation"]["inh"].boolean != true { return [] }
     if members["concurrent"].boolean == true {
       guard isTransactional else { return [] }
       return [match(.concurrentlyInTransaction, table, "CREATE INDEX CONCURRENTLY fails in a transaction")]
