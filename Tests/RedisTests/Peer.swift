@@ -1,4 +1,4 @@
-import Dispatch
+import Foundation
 import Glibc
 import Redis
 import Synchronization
@@ -22,8 +22,8 @@ final class Peer: Sendable {
     listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
     let status = Self.withAddress(path) { address, length in bind(listener, address, length) }
     guard status == 0, listen(listener, 16) == 0 else { throw TestFailure("cannot listen: errno \(errno)") }
-    let thread = DispatchQueue(label: name, attributes: .concurrent)
-    thread.async { [self] in
+    // Threads of their own: those of Dispatch are as few as processors, and one that blocks keeps the next connection waiting.
+    Thread.detachNewThread { [self] in
       while true {
         let client = accept(listener, nil, nil)
         guard client >= 0 else { return }
@@ -31,7 +31,7 @@ final class Peer: Sendable {
           defer { count += 1 }
           return count
         }
-        thread.async {
+        Thread.detachNewThread {
           serve(client, number)
           close(client)
         }
