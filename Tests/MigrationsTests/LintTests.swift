@@ -96,7 +96,8 @@ struct LintTests {
 
   /// What gives a large partitioned table an index without locking anybody out.
   @Test func anIndexOfTheParentAloneBuildsNothing() throws {
-    #expect(try rules("-- migrate: up\ncreate index i on only t (a);\nalter index i attach partition j;") == [])
+    #expect(
+      try rules("-- migrate: up\ncreate index i on only t (a);\nalter index i attach partition j;") == [])
     #expect(try rules("-- migrate: up\ncreate index i on t (a);") == ["index_not_concurrent"])
   }
 

@@ -31,9 +31,11 @@ public struct TableSelection: Sendable {
     if let table {
       tables.removeAll { $0.name.name != table && $0.name.description != table }
       guard !tables.isEmpty else {
-        if let locked = catalog.facts.tablesLocked.first(where: { $0 == table || $0.hasSuffix(".\(table)") }) {
+        if let locked = catalog.facts.tablesLocked.first(where: { $0 == table || $0.hasSuffix(".\(table)") })
+        {
           throw SimpleFailure(
-            .busy, code: "table_locked", message: "somebody holds \(locked) in ACCESS EXCLUSIVE mode, or waits for that",
+            .busy, code: "table_locked",
+            message: "somebody holds \(locked) in ACCESS EXCLUSIVE mode, or waits for that",
             hint: "run it again when that is over; pg_locks tells who it is")
         }
         let near = catalog.sortedTables.first { $0.name.name.lowercased() == table.lowercased() }?.name
