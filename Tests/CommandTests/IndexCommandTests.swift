@@ -190,4 +190,37 @@ import Testing
       holder.close()
     }
   }
+
+  /// A schema without tables is as good as any; one that is not there is a slip of the pen.
+  @Test func aSchemaWithoutTablesHasNoFindings() async throws {
+    try await withDatabase { database in
+      try await database.sql("create schema bare; create view bare.v as select 1")
+      for schema in ["bare", "public"] {
+        let audit = try await run(["audit", "--schema", schema, "--json"], database)
+        #expect(audit.exitCode == 0, "\(audit)")
+        #expect(try findings(audit).isEmpty)
+        let usage = try await run(["usage", "--schema", schema, "-o", "csv"], database)
+        #expect(usage.exitCode == 0 && usage.stdout.split(separator: "\r\n").count == 1, "\(usage)")
+        let prune = try await run(["prune", "--schema", schema], database)
+        #expect(prune.exitCode == 0 && prune.stdout.hasPrefix("Nothing to drop."), "\(prune)")
+      }
+      let absent = try await run(["audit", "--schema", "Bare", "--json"], database)
+      #expect(absent.exitCode == 64 && absent.stderr.contains(#""code":"schema_not_found""#), "\(absent)")
+      let table = try await run(["audit", "--schema", "bare", "--table", "t", "--json"], database)
+      #expect(table.exitCode == 64 && table.stderr.contains(#""code":"table_not_found""#), "\(table)")
+    }
+  }
+
+  @Test func aSchemaWhoseTablesAreAllLockedIsBusy() async throws {
+    try await withDatabase(template: Self.orders) { database in
+      let holder = try Session(connecting: ConnectionString(database.url))
+      try holder.simple("begin; lock table \"Sales\".\"Orders\" in access exclusive mode")
+      let held = try await run(["audit", "--schema", "Sales", "--json"], database)
+      #expect(held.exitCode == 75 && held.stderr.contains(#""code":"table_locked""#), "\(held)")
+      let other = try await run(["audit", "--schema", "public", "--table", "Orders", "--json"], database)
+      #expect(other.exitCode == 64 && other.stderr.contains(#""code":"table_not_found""#), "\(other)")
+      holder.close()
+      #expect(try await run(["usage", "--schema", "Sales"], database).exitCode == 0)
+    }
+  }
 }

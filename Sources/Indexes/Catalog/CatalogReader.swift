@@ -25,6 +25,7 @@ public struct CatalogReader {
       var facts = try readFacts()
       facts.standbys = try session.query(UsageStatements.standbys()).map { row in try row.decode(0) }
       facts.tablesLocked = try session.query(IndexStatements.lockedTables()).map { row in try row.decode(0) }
+      facts.schemas = Set(try session.query(IndexStatements.schemas()).map { ExactText(try $0.decode(0)) })
       var indexes = try readIndexes(facts, abandoned)
       try readEntries(of: &indexes, bloatBytes)
       return Catalog(

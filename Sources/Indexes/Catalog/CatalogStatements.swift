@@ -16,7 +16,7 @@ public enum IndexStatements {
 
   private static let everywhere =
     [
-      emptySearchPath, facts, lockedTables, tables, withoutStatistics, columns, fewValues, indexes,
+      emptySearchPath, facts, lockedTables, schemas, tables, withoutStatistics, columns, fewValues, indexes,
       indexColumns, foreignKeys, abandoned, usage, commitTimes,
     ] + UsageStatements.all + LedgerStatements.all + BloatStatements.all
   private static let since15 = [nullsNotDistinct]
@@ -69,6 +69,8 @@ public enum IndexStatements {
         select from pg_index i where i.indrelid = c.oid and i.indexrelid in \(locked)))
     order by 1
     """, columns: [.text])
+
+  static let schemas = Statement.inspecting("select nspname::text from pg_namespace", columns: [.text])
 
   /// Those that can be looked at without waiting.
   private static let openTables = """

@@ -25,4 +25,6 @@ public struct StatisticsFacts: Sendable {
   public var tablesHidden: Int64 = 0
   /// Tables left out because somebody holds them, or waits for them, exclusively.
   public var tablesLocked: [String] = []
+  /// All schemas of the database, those without a table that can be audited too.
+  public var schemas: Set<ExactText> = []
 }
