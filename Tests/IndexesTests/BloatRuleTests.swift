@@ -225,11 +225,11 @@ import Testing
           _ = try LeafReader(session)
           return ""
         } catch let failure as SimpleFailure {
-          return failure.code
+          return "\(failure.code) \(failure.kind)"
         }
       }
       await connection.close()
-      #expect(code == "pgstattuple_missing")
+      #expect(code == "pgstattuple_missing configuration")
     }
   }
 }

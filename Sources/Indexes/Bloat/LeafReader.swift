@@ -6,13 +6,13 @@ public struct LeafReader {
   private let session: Session
   private let schema: String
 
-  /// - Throws: `pgstattuple_missing` where the extension is not installed in this database, `insufficient_privilege` where the
+  /// - Throws: `pgstattuple_missing`, of kind `configuration`, where the extension is not installed in this database, `insufficient_privilege` where the
   ///   role may not use it; `PostgresError`.
   public init(_ session: Session) throws {
     self.session = session
     guard let row = try session.query(BloatStatements.pgstattuple()).first else {
       throw SimpleFailure(
-        .refused, code: "pgstattuple_missing",
+        .configuration, code: "pgstattuple_missing",
         message:
           "the extension pgstattuple, which reads indexes page by page, is not installed in this database",
         hint: "CREATE EXTENSION pgstattuple; or leave --exact out")
