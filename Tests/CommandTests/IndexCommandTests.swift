@@ -101,8 +101,12 @@ import Testing
       #expect(Set(texts("table", full)) == ["Orders"])
       let csv = try await run(["audit", "--schema", "Sales", "--verbose", "-o", "csv"], database)
       #expect(
-        csv.stdout.hasPrefix("id,kind,schema,table,index,verdict,codes,reasons,size_bytes,ddl,undo_ddl\r\n"))
+        csv.stdout.hasPrefix(
+          "id,kind,schema,table,index,verdict,codes,reasons,size_bytes,ddl,undo_ddl,evidence\r\n"))
       #expect(csv.stdout.contains(",unused,Sales,Orders,Orders_pkey,keep,never_read primary_key,"))
+      let key = try #require(full.first { member("index", $0) == .string("Orders_pkey") })
+      let evidence = try #require(member("evidence", key)).description.replacing("\"", with: "\"\"")
+      #expect(csv.stdout.contains(",\"\(evidence)\"\r\n"), "\(csv.stdout)")
     }
   }
 

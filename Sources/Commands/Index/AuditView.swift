@@ -172,14 +172,14 @@ struct AuditView: Renderable {
     (
       [
         "id", "kind", "schema", "table", "index", "verdict", "codes", "reasons", "size_bytes", "ddl",
-        "undo_ddl",
+        "undo_ddl", "evidence",
       ],
       shown.map(\.finding).map { finding in
         [
           finding.id, finding.kind.rawValue, finding.table.schema, finding.table.name, finding.index ?? "",
           finding.verdict.rawValue, finding.reasons.map(\.code).joined(separator: " "),
           finding.reasons.map(\.sentence).joined(separator: "; "), "\(finding.sizeBytes)", finding.ddl ?? "",
-          finding.undoDDL ?? "",
+          finding.undoDDL ?? "", finding.evidence.description,
         ]
       }
     )
