@@ -168,6 +168,41 @@ import Testing
     }
   }
 
+  /// An index of the whole table would lock out the writers of every partition; one of a partition that is locked is not known.
+  @Test func whileAPartitionIsLockedNoIndexForAForeignKeyIsToBeMade() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table parent (id int primary key); insert into parent values (1);
+        create table p (a int, par int references parent) partition by range (a);
+        create table p1 partition of p for values from (0) to (10);
+        create table p2 partition of p for values from (10) to (30) partition by range (a);
+        create table p20 partition of p2 for values from (10) to (20);
+        create table p21 partition of p2 for values from (20) to (30);
+        create index on p21 (par);
+        insert into p select n % 30, 1 from generate_series(1, 2000) n;
+        update parent set id = 1;
+        select pg_stat_force_next_flush();
+        """)
+      func finding() async throws -> Finding {
+        var thresholds = Thresholds()
+        thresholds.foreignKeyTableBytes = 0
+        let report = Audit(try await readCatalog(database.url), thresholds: thresholds).report()
+        return try #require(report.findings.first { $0.kind == .missingForeignKeyIndex })
+      }
+      let holder = try Session(connecting: ConnectionString(database.url))
+      // Two levels down, and the one that has an index.
+      try holder.simple("begin; lock table p21 in access exclusive mode")
+      let locked = try await finding()
+      #expect(locked.verdict == .review)
+      #expect(locked.reasons.map(\.code) == ["foreign_key_unindexed", "tree_incomplete"])
+      #expect(locked.ddl == nil && locked.undoDDL == nil)
+      holder.close()
+      let open = try await finding()
+      #expect(open.verdict == .create && open.ddl?.contains("p20_par_idx") == true, "\(open)")
+    }
+  }
+
   /// A server of its own: a tablespace, commit times, and statistics that a crash wipes out.
   @Test func knowsAgesPlacesAndCrashes() async throws {
     try await withPrivatePostgres { server in

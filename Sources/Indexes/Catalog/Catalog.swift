@@ -67,6 +67,11 @@ public struct Catalog: Sendable {
     tree(of: index).allSatisfy { $0.attachedCount <= childrenOfIndex[$0.oid, default: []].count }
   }
 
+  /// Whether no partition of the table is locked, at any depth.
+  func isTreeOpen(_ table: Table) -> Bool {
+    ([table] + partitions(of: table)).allSatisfy { $0.lockedPartitionCount == 0 }
+  }
+
   /// The uppermost index that this one is attached to; itself when it is to none.
   public func root(of index: Index) -> Index {
     var root = index

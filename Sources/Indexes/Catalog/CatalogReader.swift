@@ -119,6 +119,7 @@ public struct CatalogReader {
       table.owner = try row.decode(10)
       table.isOwned = try row.decode(11)
       table.partitionCount = try row.decode(12)
+      table.lockedPartitionCount = try row.decode(13)
       let counts: [Int64] = try row.decode(8)
       guard counts.count == 8 else { throw PostgresError.decoding("\(counts.count) counters of a table") }
       table.counters = TableCounters(

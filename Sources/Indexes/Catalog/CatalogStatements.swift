@@ -97,13 +97,18 @@ public enum IndexStatements {
         pg_stat_get_live_tuples(c.oid)],
       greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid)),
       pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'usage'),
-      case when c.relkind = 'p' then (select count(*) from pg_inherits h where h.inhparent = c.oid) else 0 end
+      case when c.relkind = 'p' then (select count(*) from pg_inherits h where h.inhparent = c.oid) else 0 end,
+      case when c.relkind = 'p' then (
+        select count(*) from pg_inherits h
+        where h.inhparent = c.oid and h.inhrelid in (\(userTables)) and h.inhrelid not in (select oid from open_tables)
+      ) else 0 end
     from open_tables o
     join pg_class c on c.oid = o.oid
     join pg_namespace n on n.oid = c.relnamespace
     """,
     columns: [
       .oid, .text, .text, .text, .bool, .int8, .int8, .int8, .int8Array, .timestamptz, .text, .bool, .int8,
+      .int8,
     ])
 
   /// Columns that an index or a foreign key names: a wide table's others would only cost memory.

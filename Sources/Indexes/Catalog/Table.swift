@@ -9,6 +9,8 @@ public struct Table: Sendable {
   public var isPartitioned = false
   /// How many partitions it has right below it, in the catalog or not: foreign tables and what somebody has locked are not.
   public var partitionCount: Int64 = 0
+  /// How many of these somebody has locked, so that nothing is known of them.
+  public var lockedPartitionCount: Int64 = 0
   /// The table that it is a partition of.
   public var parent: UInt32?
   /// The planner's estimate of rows; nil where nobody has counted yet.

@@ -131,10 +131,18 @@ struct ForeignKeyRule {
     }
     let columns = columns(of: key, table)
     let isWanted = isBig && isBusy && columns.count == key.columns.count
-    let statements = isWanted ? context.ddl.create(on: table, columns: columns) : nil
+    // What a locked partition has is not known, and an index of the whole would lock out the writers of all partitions: no
+    // statement to copy.
+    let isKnown = catalog.isTreeOpen(table)
+    if isWanted, !isKnown {
+      reasons.append(
+        Reason("tree_incomplete", "a partition of the table is locked, and which indexes it has is not known")
+      )
+    }
+    let statements = isWanted && isKnown ? context.ddl.create(on: table, columns: columns) : nil
     return Finding(
-      .missingForeignKeyIndex, table: table.name, identity: identity, verdict: isWanted ? .create : .keep,
-      reasons: reasons,
+      .missingForeignKeyIndex, table: table.name, identity: identity,
+      verdict: isWanted ? (isKnown ? .create : .review) : .keep, reasons: reasons,
       evidence: [
         "constraint": .string(key.name), "columns": .array(columns.map { .string($0.name) }),
         "parent": .string(key.parentName.description), "writes": .integer(whole.counters.writes),
