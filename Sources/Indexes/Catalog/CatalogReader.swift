@@ -136,6 +136,7 @@ public struct CatalogReader {
       var column = Column(name: try row.decode(2), quoted: try row.decode(3))
       column.isBoolean = try row.decode(4)
       column.collation = try row.decode(5)
+      column.isInteger = try row.decode(6)
       columns[try row.decode(0), default: [:]][try row.decode(1)] = column
     }
     for row in try session.query(IndexStatements.fewValues(fewValues)) {

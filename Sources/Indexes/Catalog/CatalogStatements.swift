@@ -111,7 +111,7 @@ public enum IndexStatements {
       .int8,
     ])
 
-  /// Columns that an index or a foreign key names: a wide table's others would only cost memory.
+  /// Columns that an index, its WHERE clause or a foreign key names: a wide table's others would only cost memory.
   static let columns = Statement.inspecting(
     """
     with \(openTables), named as (
@@ -120,12 +120,18 @@ public enum IndexStatements {
       union
       select f.conrelid, unnest(f.conkey) from pg_constraint f
       where f.contype = 'f' and f.conrelid in (select oid from open_tables)
+      union
+      -- What an expression names stands nowhere else in the catalog.
+      select d.refobjid, d.refobjsubid::int2 from pg_index i
+      join pg_depend d on d.classid = 'pg_class'::regclass and d.objid = i.indexrelid
+        and d.refclassid = 'pg_class'::regclass and d.refobjid = i.indrelid
+      where i.indpred is not null and i.indrelid in (select oid from open_tables)
     )
     select a.attrelid, a.attnum, a.attname::text, quote_ident(a.attname), a.atttypid = 'bool'::regtype,
-      a.attcollation::bigint
+      a.attcollation::bigint, a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
     from named
     join pg_attribute a on a.attrelid = named.relation and a.attnum = named.number and a.attnum > 0
-    """, columns: [.oid, .int2, .text, .text, .bool, .int8])
+    """, columns: [.oid, .int2, .text, .text, .bool, .int8, .bool])
 
   /// Columns with few values, as far as the role may see statistics of columns.
   static let fewValues = Statement.inspecting(

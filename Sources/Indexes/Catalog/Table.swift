@@ -17,7 +17,7 @@ public struct Table: Sendable {
   public var rows: Int64?
   /// The heap without its TOAST table and indexes, in bytes.
   public var sizeBytes: Int64 = 0
-  /// Those that an index or a foreign key names, by number.
+  /// Those that an index, its WHERE clause or a foreign key names, by number.
   public var columns: [Int16: Column] = [:]
   public var counters = TableCounters()
   /// The role that owns the table and its indexes.
@@ -28,12 +28,14 @@ public struct Table: Sendable {
   public var lacksStatistics = false
 }
 
-/// A column that an index or a foreign key names.
+/// A column that an index, its WHERE clause or a foreign key names.
 public struct Column: Sendable {
   public let name: String
   /// The name as SQL wants it.
   public let quoted: String
   public var isBoolean = false
+  /// Whether it is a smallint, an integer or a bigint, and not a domain over one.
+  public var isInteger = false
   /// OID; 0 for types without collation.
   public var collation: Int64 = 0
   /// How many values it has, when `pg_stats` may be seen and says that there are few.

@@ -18,6 +18,9 @@ struct Coverage {
     case none
     /// Keys and columns are covered, but the index lets fewer rows in: it filters, and is smaller.
     case filters
+    /// The rows are the same, but the WHERE clause of the other does not say so to the planner: what it cannot prove it
+    /// looks up in the table.
+    case reworded
     case covered
   }
 
@@ -28,8 +31,15 @@ struct Coverage {
     else { return .none }
     let (own, others) = (predicate(of: index), predicate(of: covering))
     guard own.implies(others) else { return .none }
-    let beyond = own.beyond(others)
-    return beyond.isEmpty || beyond.isSubset(of: nullsLeftOut(of: index)) ? .covered : .filters
+    let nulls = nullsLeftOut(of: index)
+    // `a >= 6`, where the other has `a > 5`. Not the other way round: of a statement with `a > 5` the planner cannot prove
+    // that an index of `a >= 6` has its rows.
+    let unproven = own.beyond(others).subtracting(nulls)
+    if unproven.isEmpty { return .covered }
+    guard own.beyond(others.tightened(integers(of: index))).isSubset(of: nulls) else { return .filters }
+    let columns = names(
+      covering.method == "btree" ? covering.keyColumns + covering.included : [], of: covering)
+    return columns.isSuperset(of: unproven.map(\.subject)) ? .covered : .reworded
   }
 
   /// The whole indexes of its table that do all that an index does, or did before it was half dropped; by OID.
@@ -40,7 +50,22 @@ struct Coverage {
   /// How many conjuncts its WHERE clause has.
   func conjunctCount(_ index: Index) -> Int { predicate(of: index).conjuncts.count }
 
+  /// How many bounds of its WHERE clause could be told in words from which the planner proves more.
+  func inclusiveCount(_ index: Index) -> Int {
+    index.predicate == nil ? 0 : predicate(of: index).inclusiveCount(integers(of: index))
+  }
+
   private func predicate(of index: Index) -> Predicate { predicates[index.oid] ?? .none }
+
+  /// Columns of whole numbers, as WHERE clauses name them.
+  private func integers(of index: Index) -> Set<ExactText> {
+    let columns = catalog.tables[index.table]?.columns.values.filter(\.isInteger) ?? []
+    return Set(columns.map { ExactText($0.quoted) })
+  }
+
+  private func names(_ columns: [Int16], of index: Index) -> Set<ExactText> {
+    Set(columns.compactMap { catalog.tables[index.table]?.columns[$0] }.map { ExactText($0.quoted) })
+  }
 
   private func keysCover(_ covering: Index, _ index: Index) -> Bool {
     switch index.method {
@@ -74,7 +99,7 @@ struct Coverage {
   /// end. Those of a later key are spread over the whole index: leaving them out makes it smaller wherever one reads.
   private func nullsLeftOut(of index: Index) -> Set<Predicate.Conjunct> {
     guard index.method == "btree", let key = index.keys.first else { return [] }
-    let column = key.column.flatMap { catalog.tables[index.table]?.columns[$0] }.map { ExactText($0.quoted) }
+    let column = names(index.keys.prefix(1).compactMap(\.column), of: index).first
     guard let subject = column ?? key.expression.map({ Predicate.subject(of: $0) }) else { return [] }
     return [Predicate.Conjunct(subject: subject, test: .isNotNull)]
   }

@@ -6,6 +6,16 @@ struct Predicate: Equatable {
     let text: ExactText
     let integer: Int64?
 
+    init(text: ExactText, integer: Int64?) {
+      self.text = text
+      self.integer = integer
+    }
+
+    /// A whole number.
+    init(_ integer: Int64) {
+      self.init(text: ExactText("\(integer)"), integer: integer)
+    }
+
     /// Whether it may be a row: one with a NULL in it can be compared, and `IS NOT NULL` is false of it.
     var mayBeRow: Bool { text.description.hasPrefix("'(") || text.description.hasPrefix("E'(") }
   }
@@ -56,6 +66,22 @@ struct Predicate: Equatable {
     conjuncts.filter { !other.isImplied($0) }
   }
 
+  /// The same rows in other words, where the subject is a column of whole numbers: `a >= 6` for `a > 5`, from which more
+  /// follows. PostgreSQL's planner does not know that.
+  func tightened(_ integers: Set<ExactText>) -> Predicate {
+    Predicate(
+      conjuncts: Set(
+        conjuncts.map { conjunct in
+          integers.contains(conjunct.subject)
+            ? Conjunct(subject: conjunct.subject, test: conjunct.test.tightened) : conjunct
+        }))
+  }
+
+  /// How many of its bounds on columns of whole numbers include their limit.
+  func inclusiveCount(_ integers: Set<ExactText>) -> Int {
+    conjuncts.count { integers.contains($0.subject) && $0.test.isInclusive }
+  }
+
   private func isImplied(_ conjunct: Conjunct) -> Bool {
     conjuncts.contains { $0.implies(conjunct) }
   }
@@ -87,6 +113,29 @@ extension Predicate.Test {
     case .compares(_, let constant): !constant.mayBeRow
     case .isOneOf(let constants): !constants.contains(where: \.mayBeRow)
     case .isNull, .isNotNull, .holds: false
+    }
+  }
+
+  /// Of whole numbers. A bound at the end of their range has no other words.
+  fileprivate var tightened: Predicate.Test {
+    guard case .compares(let comparison, let constant) = self, let bound = constant.integer else {
+      return self
+    }
+    switch comparison {
+    case .greater:
+      let (next, isPastEnd) = bound.addingReportingOverflow(1)
+      return isPastEnd ? self : .compares(.greaterOrEqual, Predicate.Constant(next))
+    case .less:
+      let (next, isPastEnd) = bound.subtractingReportingOverflow(1)
+      return isPastEnd ? self : .compares(.lessOrEqual, Predicate.Constant(next))
+    case .equal, .notEqual, .greaterOrEqual, .lessOrEqual: return self
+    }
+  }
+
+  fileprivate var isInclusive: Bool {
+    switch self {
+    case .compares(.greaterOrEqual, _), .compares(.lessOrEqual, _): true
+    default: false
     }
   }
 

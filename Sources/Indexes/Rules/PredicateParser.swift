@@ -112,7 +112,7 @@ extension Predicate {
       guard !type.isEmpty else { return nil }
       // A negative number: the server quotes it.
       if isNumericType(type), let integer = Int64(quoted.dropFirst().dropLast()) {
-        return Constant(text: ExactText("\(integer)"), integer: integer)
+        return Constant(integer)
       }
       let name = type.map(\.text).joined(separator: " ")
       return Constant(

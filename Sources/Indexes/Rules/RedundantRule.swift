@@ -39,15 +39,16 @@ struct RedundantRule {
       let relations = kept.map { (other: $0, relation: context.coverage.relation(of: index, to: $0)) }
       // The closest of those that stay: the list begins with the widest.
       let covering = relations.last { $0.relation == .covered }?.other
+      let reworded = relations.last { $0.relation == .reworded }?.other
       let wider = relations.last { $0.relation == .filters }?.other
-      if let covering {
-        let finding = finding(index, covering)
+      if let other = covering ?? reworded {
+        let finding = covering == nil ? rewording(index, other) : finding(index, other)
         // Nor does one stay for others that a person may decide to drop.
         if finding.verdict == .review {
           result.findings.append(finding)
           continue
         }
-        if finding.verdict == .drop { result.survivors[index.oid] = covering.oid }
+        if finding.verdict == .drop { result.survivors[index.oid] = other.oid }
         result.findings.append(finding)
       } else if let wider {
         result.findings.append(filtering(index, wider))
@@ -64,7 +65,7 @@ struct RedundantRule {
       [
         Int64(index.keys.count),
         Int64(Set(index.included).subtracting(index.keyColumns).count),
-        -Int64(context.coverage.conjunctCount(index)),
+        -Int64(context.coverage.conjunctCount(index)), -Int64(context.coverage.inclusiveCount(index)),
         index.constraint != nil ? 3 : index.isUnique ? 2 : catalog.protections(of: index).isEmpty ? 0 : 1,
         catalog.usage(ofTree: index).scans, -Int64(index.oid),
       ]
@@ -104,6 +105,18 @@ struct RedundantRule {
   private func isEnforcedTwice(_ index: Index, _ covering: Index) -> Bool {
     covering.isUnique && covering.isImmediate && covering.keys.count == index.keys.count
       && covering.hasNullsNotDistinct == index.hasNullsNotDistinct
+  }
+
+  /// Nobody but a person knows in which words statements ask.
+  private func rewording(_ index: Index, _ other: Index) -> Finding {
+    let reason = Reason(
+      "same_rows",
+      "\(other.name.quoted) begins with the same keys and has the same rows, which its WHERE clause tells in words that"
+        + " serve more statements; one in the words of this index would have to look at the table's rows, too"
+    )
+    let protections = catalog.protections(of: index)
+    return finding(
+      .redundant, index, protections.isEmpty ? .review : .keep, [reason] + protections, other)
   }
 
   private func filtering(_ index: Index, _ wider: Index) -> Finding {
