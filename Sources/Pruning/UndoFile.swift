@@ -94,7 +94,8 @@ public struct UndoFile: Sendable, Equatable {
       guard let entry = Entry(json), entry.restoration.makesAnIndex else {
         throw reader.errorInJSON("this is no whole description of an index")
       }
-      try reader.expect(entry.body, "this statement is not what the line above it says")
+      let body = reader.begins(with: entry.earlierBody) ? entry.earlierBody : entry.body
+      try reader.expect(body, "this statement is not what the line above it says")
       if entries.contains(where: { $0.restoration.index == entry.restoration.index }) {
         throw reader.errorInJSON("\(entry.restoration.index) stands in the file twice")
       }
@@ -116,6 +117,13 @@ extension IndexRestoration {
 extension UndoFile.Entry {
   /// The statements as they stand in the file.
   fileprivate var body: String { restoration.statements.map { $0 + "\n" }.joined() }
+
+  /// The same in files of earlier versions, which put the name of a clustered index in quotes where it needs none, too.
+  fileprivate var earlierBody: String {
+    let name = "\"" + restoration.index.name.doubling(["\""]) + "\""
+    let clustering = "ALTER TABLE \(restoration.table.quoted) CLUSTER ON \(name);"
+    return restoration.statements.map { ($0 == restoration.clustering ? clustering : $0) + "\n" }.joined()
+  }
 
   fileprivate var json: JSON {
     let targets = restoration.statisticsTargets.sorted { $0.key < $1.key }

@@ -101,6 +101,57 @@ import Testing
     }
   }
 
+  /// As the server would: key words, capitals and the like in quotes, and nothing else.
+  @Test func quotesNamesWhereTheyNeedIt() async throws {
+    try await withDatabase { database in
+      let names = [
+        "t", "par", "select", "order", "between", "left", "name", "public", "users_idx", "Mixed", "a b",
+        "a\"b", "\"", "1a",
+        "a$b", "\u{e9}", "_", "x.y",
+      ]
+      let made = names.map { name in
+        let quoted = "\"" + name.replacing("\"", with: "\"\"") + "\""
+        let schema = name == "public" ? "" : "create schema \(quoted);"
+        return """
+          \(schema) create table \(quoted).\(quoted) (id int primary key);
+          create index "i \(name.replacing("\"", with: "\"\""))" on \(quoted).\(quoted) (id);
+          create table \(quoted).child (\(quoted) int references \(quoted).\(quoted)) partition by list (\(quoted));
+          create table \(quoted).child_1 partition of \(quoted).child for values in (1);
+          """
+      }
+      try await database.sql(made.joined(separator: "\n"))
+      let catalog = try await readCatalog(database.url)
+      for relation in catalog.tables.values.map(\.name) + catalog.indexes.values.map(\.name) {
+        let literals = [relation.schema, relation.name].map { "'" + $0 + "'" }
+        let server = try await database.sql(
+          "select quote_ident(\(literals[0])) || '.', quote_ident(\(literals[1]))")
+        #expect(server == [[relation.quotedSchema, relation.quotedName]])
+      }
+      var thresholds = Thresholds()
+      (thresholds.foreignKeyTableBytes, thresholds.foreignKeyParentBytes) = (-1, -1)
+      let ddl = Audit(catalog, thresholds: thresholds).report().findings.compactMap {
+        $0.kind == .missingForeignKeyIndex ? $0.ddl : nil
+      }
+      #expect(ddl.count == names.count)
+      #expect(
+        ddl.contains(
+          """
+          CREATE INDEX child_par_idx ON ONLY par.child (par);
+          CREATE INDEX CONCURRENTLY child_1_par_idx ON par.child_1 (par);
+          ALTER INDEX par.child_par_idx ATTACH PARTITION par.child_1_par_idx;
+          """))
+      let mixed = #"ALTER INDEX "Mixed"."child_Mixed_idx" ATTACH PARTITION "Mixed"."child_1_Mixed_idx";"#
+      #expect(ddl.contains { $0.hasSuffix(mixed) })
+      #expect(
+        ddl.contains { $0.hasPrefix(#"CREATE INDEX child_order_idx ON ONLY "order".child ("order");"#) })
+      for statements in ddl {
+        for statement in statements.split(separator: "\n") { try await database.sql(String(statement)) }
+      }
+      let after = Audit(try await readCatalog(database.url), thresholds: thresholds).report().findings
+      #expect(after.filter { $0.kind == .missingForeignKeyIndex || $0.kind == .invalid } == [])
+    }
+  }
+
   @Test func leavesOutWhatIsNobodysToAudit() async throws {
     try await withDatabase { database in
       try await database.sql(

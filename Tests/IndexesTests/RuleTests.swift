@@ -303,7 +303,7 @@ import Testing
 
   @Test func quotesByScalars() {
     // A combining mark makes one character of itself and the quote, to Swift.
-    #expect(IndexDDL.quoted("a\"\u{301}b") == "\"a\"\"\u{301}b\"")
+    #expect(IndexDDL.inQuotes("a\"\u{301}b") == "\"a\"\"\u{301}b\"")
     #expect(IndexDDL.literal("a'\u{301}b") == "'a''\u{301}b'")
   }
 }

@@ -41,16 +41,32 @@ import Testing
         "ALTER INDEX public.a ALTER COLUMN 1 SET STATISTICS 100;",
         "ALTER INDEX public.a ALTER COLUMN 2 SET STATISTICS 0;",
         "COMMENT ON INDEX public.a IS  E'it''s", "odd \\\\';",
-        "ALTER TABLE public.t CLUSTER ON \"a\";",
+        "ALTER TABLE public.t CLUSTER ON a;",
         // Its text does not end with the clause of its description: nothing is put in a wrong place.
         "CREATE UNIQUE INDEX CONCURRENTLY b ON public.t USING btree (x);",
         "ALTER INDEX public.b ALTER COLUMN 1 SET STATISTICS 100;",
         "ALTER INDEX public.b ALTER COLUMN 2 SET STATISTICS 0;",
         "COMMENT ON INDEX public.b IS  E'it''s", "odd \\\\';",
-        "ALTER TABLE public.t CLUSTER ON \"b\";",
+        "ALTER TABLE public.t CLUSTER ON b;",
       ])
     let read = try UndoFile(parsing: Self.file.bytes, name: "undo.sql")
     #expect(read == Self.file)
+  }
+
+  /// Files of earlier versions have the name of a clustered index in quotes.
+  @Test func namesInNeedlessQuotesAreReadAndWrittenWithout() throws {
+    let new = String(decoding: Self.file.bytes, as: UTF8.self)
+    let sum = try #require(new.firstRange(of: "-- sha256 "))
+    let body = String(new[..<sum.lowerBound])
+      .replacing("CLUSTER ON a;", with: "CLUSTER ON \"a\";").replacing(
+        "CLUSTER ON b;", with: "CLUSTER ON \"b\";")
+    func signed(_ body: String) -> [UInt8] {
+      Array((body + "-- sha256 " + SHA256.digest(of: body.utf8).hexadecimal + "\n").utf8)
+    }
+    let old = try UndoFile(parsing: signed(body), name: "undo.sql")
+    #expect(old == Self.file)
+    #expect(old.bytes == Self.file.bytes)
+    #expect(line(of: signed(body.replacing("CLUSTER ON \"a\"", with: "CLUSTER ON \"c\""))) == 11)
   }
 
   /// Whatever names and texts a catalog holds.

@@ -13,6 +13,17 @@ public struct RelationName: Hashable, Sendable, Comparable, CustomStringConverti
     self.quoted = quoted
   }
 
+  /// The name alone, as SQL wants it: the end of `quoted`. Only the server knows all of its key words.
+  public var quotedName: String {
+    let inQuotes = IndexDDL.inQuotes(name)
+    return quoted.utf8.reversed().starts(with: inQuotes.utf8.reversed()) ? inQuotes : name
+  }
+
+  /// The schema with its point, as SQL wants it: the beginning of `quoted`.
+  var quotedSchema: String {
+    String(decoding: quoted.utf8.dropLast(quotedName.utf8.count), as: UTF8.self)
+  }
+
   /// `schema.name` without quotes, for people.
   public var description: String { "\(schema).\(name)" }
 

@@ -35,17 +35,8 @@ struct IndexDDL {
     return (made.lines.joined(separator: "\n"), "\(start) \(made.name);")
   }
 
-  /// A name for SQL, by the rule of libpq's PQescapeIdentifier; without quotes where none are needed and the name is no
-  /// keyword for sure.
-  static func quoted(_ name: String) -> String {
-    let isPlain =
-      name.utf8.allSatisfy { byte in
-        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
-          || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-      } && name.first?.isNumber == false
-    if isPlain, name.contains("_idx") || name == "public" { return name }
-    return "\"" + name.doubling(["\""]) + "\""
-  }
+  /// A name in double quotes, which every name may have.
+  static func inQuotes(_ name: String) -> String { "\"" + name.doubling(["\""]) + "\"" }
 
   /// A text for SQL, by the rule of libpq's PQescapeLiteral.
   static func literal(_ text: String) -> String {

@@ -72,7 +72,7 @@ public struct IndexRestoration: Sendable, Equatable {
 
   /// Marks the table; moves no row, and disturbs no reader or writer.
   public var clustering: String {
-    "ALTER TABLE \(table.quoted) CLUSTER ON \(IndexDDL.quoted(index.name));"
+    "ALTER TABLE \(table.quoted) CLUSTER ON \(index.quotedName);"
   }
 
   /// Reads a sample of the table; CREATE INDEX makes no statistics of expressions.

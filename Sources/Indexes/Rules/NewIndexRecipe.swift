@@ -40,17 +40,17 @@ public struct NewIndexRecipe {
       attach(index.name.quoted, to: parent, &lines)
       return index.name.quoted
     }
-    let name = freeName(for: table.name, columns)
-    let qualified = "\(IndexDDL.quoted(table.name.schema)).\(IndexDDL.quoted(name))"
+    let name = Self.quoted(freeName(for: table.name, columns))
+    let qualified = table.name.quotedSchema + name
     guard table.isPartitioned else {
-      lines.append("CREATE INDEX CONCURRENTLY \(IndexDDL.quoted(name)) ON \(table.name.quoted) \(body);")
+      lines.append("CREATE INDEX CONCURRENTLY \(name) ON \(table.name.quoted) \(body);")
       attach(qualified, to: parent, &lines)
       return qualified
     }
     let partitions = catalog.partitions(of: table).filter { $0.parent == table.oid }
     let isWhole = partitions.count >= table.partitionCount
     let only = isWhole ? "ONLY " : ""
-    var own = ["CREATE INDEX \(IndexDDL.quoted(name)) ON \(only)\(table.name.quoted) \(body);"]
+    var own = ["CREATE INDEX \(name) ON \(only)\(table.name.quoted) \(body);"]
     attach(qualified, to: parent, &own)
     if isWhole { lines += own }
     for partition in partitions where isWhole || fitting(partition, body) == nil {
@@ -80,6 +80,18 @@ public struct NewIndexRecipe {
     }
     // Nobody has ten thousand indexes of that name; should it be taken, the server says so.
     return Self.truncated(stem, end: "_idx")
+  }
+
+  /// By the rule of `quote_ident`, for a name that ends as ours do and is no key word for that.
+  private static func quoted(_ name: String) -> String {
+    let isPlain = name.utf8.enumerated().allSatisfy { place, byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "_"): true
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): place > 0
+      default: false
+      }
+    }
+    return isPlain ? name : IndexDDL.inQuotes(name)
   }
 
   /// Within the server's 63 bytes, cut at the end of a character.
