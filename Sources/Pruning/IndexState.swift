@@ -21,6 +21,9 @@ struct IndexState {
   var targets: Set<Int16> = []
   /// Whether there are statistics of its expressions, or nothing to make them of.
   var hasStatistics = false
+  /// All extensions of the database, and those with which the index goes; quoted.
+  var extensionsInstalled: Set<String> = []
+  var extensions: Set<String> = []
   /// The names as the server quotes them.
   var quotedIndex = ""
   var quotedTable = ""
@@ -48,6 +51,8 @@ struct IndexState {
     quotedTable = try row.decode(12)
     quotedName = try row.decode(13)
     hasStatistics = try row.decode(14)
+    extensionsInstalled = Set(try row.decode(15, as: [String].self))
+    extensions = Set(try row.decode(16, as: [String].self))
   }
 
   /// Whether it is an index with this definition. The server does not take texts for equal that only look the same.

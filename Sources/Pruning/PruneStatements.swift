@@ -59,7 +59,12 @@ public enum PruneStatements {
           and l.database = (select oid from pg_database where datname = current_database())),
       format('%I.%I', given.schema, given.index), format('%I.%I', given.schema, given.relation), quote_ident(given.index),
       coalesce(pg_relation_size(t.oid) = 0, false) or exists (
-        select from pg_stats s where s.schemaname = given.schema and s.tablename = given.index)
+        select from pg_stats s where s.schemaname = given.schema and s.tablename = given.index),
+      array(select quote_ident(e.extname) from pg_extension e),
+      array(
+        select quote_ident(e.extname) from pg_extension e
+        join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid
+        where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.deptype = 'x')
     from (values ($1::text, $2::text, $3::text)) given (schema, index, relation)
     left join pg_namespace n on n.nspname = given.schema
     left join pg_class t on t.relnamespace = n.oid and t.relname = given.relation
@@ -69,7 +74,7 @@ public enum PruneStatements {
     parameters: [.text, .text, .text],
     columns: [
       .bool, .bool, .oid, .char, .text, .bool, .text, .bool, .bool, .int2Array, .bool, .text, .text, .text,
-      .bool,
+      .bool, .textArray, .textArray,
     ])
 
   /// Who keeps DROP INDEX CONCURRENTLY waiting, the oldest first. A prepared transaction has no process.

@@ -101,6 +101,11 @@ public struct Restorer {
     else {
       return refused("names_differ", "its definition is not that of an index of this name on this table")
     }
+    // Only names that the server knows become part of a statement.
+    if let lost = restoration.extensions.first(where: { !state.extensionsInstalled.contains($0) }) {
+      return refused(
+        "extension_missing", "there is no extension \(lost) any more, with which it would have gone")
+    }
     guard state.oid != nil else { return .create }
     guard state.matches(restoration) else {
       return refused("name_taken", "the name stands for something else now")
@@ -118,6 +123,7 @@ public struct Restorer {
     if let comment = restoration.comment, state.comment == nil {
       statements.append(restoration.setting(comment: comment))
     }
+    statements += restoration.extensions.filter { !state.extensions.contains($0) }.map(restoration.depending)
     if restoration.isClustered, !state.isTableClustered { statements.append(restoration.clustering) }
     if restoration.hasExpressions, !state.hasStatistics { statements.append(restoration.analysis) }
     return statements

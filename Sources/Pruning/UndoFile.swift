@@ -138,7 +138,10 @@ extension UndoFile.Entry {
       "kind": .string(kind), "noted_at": .string(notedAt),
     ]
     // Only where it says something: files of a time before it are as good.
-    return .object(described.members + (restoration.hasExpressions ? [("expressions", true)] : []))
+    let expressions: [(String, JSON)] = restoration.hasExpressions ? [("expressions", true)] : []
+    let names = JSON.array(restoration.extensions.map(JSON.string))
+    return .object(
+      described.members + expressions + (restoration.extensions.isEmpty ? [] : [("extensions", names)]))
   }
 
   fileprivate init?(_ json: JSON) {
@@ -160,7 +163,8 @@ extension UndoFile.Entry {
         index: RelationName(schema: schema, name: name, quoted: quoted),
         table: RelationName(schema: tableSchema, name: table, quoted: tableQuoted),
         definition: definition, tablespace: json["tablespace"].text, predicate: json["predicate"].text,
-        statisticsTargets: targets, comment: json["comment"].text, isClustered: isClustered,
+        statisticsTargets: targets, comment: json["comment"].text,
+        extensions: json["extensions"].elements.compactMap(\.text), isClustered: isClustered,
         hasExpressions: json["expressions"].boolean ?? false),
       kind: kind, notedAt: notedAt)
     // What was left out of the text, or written in another way, would be lost.

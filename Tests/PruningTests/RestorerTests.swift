@@ -158,6 +158,45 @@ import Testing
     }
   }
 
+  /// An index that goes with an extension would outlive it; one whose name is a key word would not be found.
+  @Test func goesWithTheSameExtensionsAgain() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create extension citext; create extension "uuid-ossp";
+        create table t (a int, b citext);
+        create index "order" on t (a);
+        alter index "order" depends on extension citext;
+        alter index "order" depends on extension "uuid-ossp";
+        alter table t cluster on "order";
+        """)
+      let dependencies = """
+        select e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid
+        where d.objid = '"order"'::regclass and d.deptype = 'x' order by 1
+        """
+      let all = try await restorations(database)
+      #expect(all.map(\.extensions) == [["\"uuid-ossp\"", "citext"]])
+      try await database.sql("drop index \"order\"")
+      let file = UndoFile(
+        system: "7", database: "d", entries: all.map { UndoFile.Entry($0, kind: "unused", notedAt: "") })
+      let text = String(decoding: file.bytes, as: UTF8.self)
+      #expect(text.contains("\nALTER INDEX public.\"order\" DEPENDS ON EXTENSION citext;\n"))
+      #expect(text.contains("\nALTER TABLE public.t CLUSTER ON \"order\";\n"))
+      let read = try UndoFile(parsing: file.bytes, name: "undo.sql").entries.map(\.restoration)
+      #expect(try await restore(read, database) == ["restored"])
+      #expect(try await database.sql(dependencies) == [["citext"], ["uuid-ossp"]])
+      #expect(try await restorations(database) == all)
+      try await database.sql("alter index \"order\" no depends on extension citext")
+      #expect(try await actions(read, database) == ["complete 1"])
+      #expect(try await restore(read, database) == ["restored"])
+      #expect(try await actions(read, database) == ["present"])
+      // With the extension the index goes, and is not to be without it.
+      try await database.sql("drop extension \"uuid-ossp\"")
+      #expect(try await restorations(database).isEmpty)
+      #expect(try await restore(read, database) == ["refused extension_missing"])
+    }
+  }
+
   @Test func leftoversAreRepaired() async throws {
     try await withDatabase(template: Self.collection) { database in
       let before = try await database.sql(Self.properties)
@@ -209,9 +248,11 @@ import Testing
       try await database.sql("create table t (x int); create table victim (x int)")
       let name = RelationName(schema: "public", name: "i", quoted: "public.i")
       let table = RelationName(schema: "public", name: "t", quoted: "public.t")
-      func index(_ definition: String, _ index: RelationName = name, space: String? = nil) -> IndexRestoration
-      {
-        IndexRestoration(index: index, table: table, definition: definition, tablespace: space)
+      func index(
+        _ definition: String, _ index: RelationName = name, space: String? = nil, extensions: [String] = []
+      ) -> IndexRestoration {
+        IndexRestoration(
+          index: index, table: table, definition: definition, tablespace: space, extensions: extensions)
       }
       let outcomes = try await restore(
         [
@@ -221,12 +262,15 @@ import Testing
           index(
             "CREATE INDEX i ON public.t USING btree (x)",
             RelationName(schema: "public", name: "i", quoted: "public.i; drop table victim")),
+          index(
+            "CREATE INDEX i ON public.t USING btree (x)", extensions: ["plpgsql; drop table victim"]),
           index("CREATE INDEX i ON public.t USING btree (x); drop table victim"),
           index("CREATE INDEX i ON public.t USING btree (x)", space: "pg_default; drop table victim"),
         ], database)
       #expect(
-        outcomes.prefix(4) == [
+        outcomes.prefix(5) == [
           "refused names_differ", "refused names_differ", "refused names_differ", "refused names_differ",
+          "refused extension_missing",
         ])
       // Nothing runs concurrently beside another statement.
       #expect(outcomes.suffix(2) == ["failed database_error false", "failed database_error false"])

@@ -91,7 +91,9 @@ import Testing
           definition: "CREATE INDEX " + text(), tablespace: Bool.random(using: &random) ? text() : nil,
           predicate: Bool.random(using: &random) ? text() : nil,
           statisticsTargets: Bool.random(using: &random) ? [1: .random(in: 0...10_000, using: &random)] : [:],
-          comment: Bool.random(using: &random) ? text() : nil, isClustered: .random(using: &random))
+          comment: Bool.random(using: &random) ? text() : nil,
+          extensions: Bool.random(using: &random) ? [text(), text()] : [],
+          isClustered: .random(using: &random))
         file.entries.append(UndoFile.Entry(restoration, kind: text(), notedAt: text()))
       }
       let read = try UndoFile(parsing: file.bytes, name: "undo.sql")

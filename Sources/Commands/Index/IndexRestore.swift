@@ -11,7 +11,7 @@ struct IndexRestore: CronCommand {
     abstract: "Make indexes of an undo file again, as they were.",
     discussion: """
       Shows what it would do, and does it with --execute: concurrently, unique ones too, with tablespace, statistics \
-      targets, comment, and that the table is clustered on it; tables of indexes on expressions are analysed. What is there \
+      targets, comment, the extension that it depends on, and that the table is clustered on it; tables of indexes on expressions are analysed. What is there \
       already is left alone; what a run that was killed has left half done is repaired. Exit 3 when an index could not be \
       made. In another database than that of the file \
       --execute also wants the name of the database in --confirm.

@@ -175,6 +175,7 @@ public struct CatalogReader {
       index.isInWork = !index.isValid && !abandoned.contains(oid)
       index.hasNullsNotDistinct = details.nullsNotDistinct.contains(oid)
       index.statisticsTargets = details.targets[oid] ?? [:]
+      index.extensions = details.extensions[oid] ?? []
       index.usage = usage[oid] ?? IndexUsage()
       index.madeAt = details.madeAt[oid]
       index.relfilenode = details.files[oid]?.number ?? 0
@@ -189,6 +190,7 @@ public struct CatalogReader {
     var files: [UInt32: (number: Int64, tuples: Int64?)] = [:]
     var options: [UInt32: [Int16: String]] = [:]
     var targets: [UInt32: [Int16: Int32]] = [:]
+    var extensions: [UInt32: [String]] = [:]
     var nullsNotDistinct: Set<UInt32> = []
     var madeAt: [UInt32: Timestamp] = [:]
   }
@@ -200,6 +202,9 @@ public struct CatalogReader {
       details.options[oid, default: [:]][number] = try row.decodeIfPresent(2)
       let target: Int32 = try row.decode(3)
       if target >= 0 { details.targets[oid, default: [:]][number] = target }
+    }
+    for row in try session.query(IndexStatements.extensions()) {
+      details.extensions[try row.decode(0)] = try row.decode(1)
     }
     for row in try session.query(UsageStatements.storage()) {
       details.files[try row.decode(0)] = (number: try row.decode(1), tuples: try row.decodeIfPresent(2))

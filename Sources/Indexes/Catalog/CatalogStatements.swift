@@ -17,7 +17,7 @@ public enum IndexStatements {
   private static let everywhere =
     [
       emptySearchPath, facts, lockedTables, schemas, tables, withoutStatistics, columns, fewValues, indexes,
-      indexColumns, foreignKeys, abandoned, usage, commitTimes,
+      indexColumns, extensions, foreignKeys, abandoned, usage, commitTimes,
     ] + UsageStatements.all + LedgerStatements.all + BloatStatements.all
   private static let since15 = [nullsNotDistinct]
   private static let since16 = [lastScans, newPageUpdates]
@@ -211,6 +211,16 @@ public enum IndexStatements {
     join pg_attribute a on a.attrelid = i.indexrelid
     where a.attoptions is not null or coalesce(a.attstattarget, -1) >= 0
     """, columns: [.oid, .int2, .text, .int4])
+
+  /// Extensions with which indexes go. Older servers let one stand there twice.
+  static let extensions = Statement.inspecting(
+    """
+    select d.objid, array_agg(distinct quote_ident(e.extname) collate "C")
+    from pg_extension e
+    join pg_depend d on d.refclassid = 'pg_extension'::regclass and d.refobjid = e.oid and d.deptype = 'x'
+    where d.classid = 'pg_class'::regclass and d.objid in (select indexrelid from pg_index)
+    group by d.objid
+    """, columns: [.oid, .textArray])
 
   /// Of locked tables too, which takes no lock: one that is locked here and open in the next statement would look unused.
   static let usage = Statement.inspecting(

@@ -49,6 +49,8 @@ public struct Index: Sendable {
   /// Statistics targets of its expressions, by the position of the key from 1.
   public var statisticsTargets: [Int16: Int32] = [:]
   public var comment: String?
+  /// Extensions that it goes with (`DEPENDS ON EXTENSION`), as SQL wants their names.
+  public var extensions: [String] = []
   public var sizeBytes: Int64 = 0
   /// As `pg_get_indexdef` prints it with an empty search_path.
   public var definition = ""

@@ -1,5 +1,5 @@
 /// What makes one index again as it was, with all that `pg_get_indexdef` forgets: tablespace, statistics targets of its
-/// expressions and the statistics themselves, comment, and that the table is clustered on it.
+/// expressions and the statistics themselves, comment, extensions that it goes with, and that the table is clustered on it.
 public struct IndexRestoration: Sendable, Equatable {
   public var index: RelationName
   public var table: RelationName
@@ -14,6 +14,8 @@ public struct IndexRestoration: Sendable, Equatable {
   /// By the position of the key, from 1.
   public var statisticsTargets: [Int16: Int32]
   public var comment: String?
+  /// Extensions with which it goes, as SQL wants their names.
+  public var extensions: [String]
   public var isClustered: Bool
   /// Whether the planner reads statistics of its expressions, which go with the index and come with the next ANALYZE.
   public var hasExpressions: Bool
@@ -21,7 +23,7 @@ public struct IndexRestoration: Sendable, Equatable {
   public init(
     index: RelationName, table: RelationName, definition: String, isPartitioned: Bool = false,
     tablespace: String? = nil, predicate: String? = nil, statisticsTargets: [Int16: Int32] = [:],
-    comment: String? = nil, isClustered: Bool = false, hasExpressions: Bool = false
+    comment: String? = nil, extensions: [String] = [], isClustered: Bool = false, hasExpressions: Bool = false
   ) {
     self.index = index
     self.table = table
@@ -31,6 +33,7 @@ public struct IndexRestoration: Sendable, Equatable {
     self.predicate = predicate
     self.statisticsTargets = statisticsTargets
     self.comment = comment
+    self.extensions = extensions
     self.isClustered = isClustered
     self.hasExpressions = hasExpressions
   }
@@ -39,6 +42,7 @@ public struct IndexRestoration: Sendable, Equatable {
   public var statements: [String] {
     var statements = [creation] + statisticsTargets.keys.sorted().compactMap(settingTarget)
     if let comment { statements.append(setting(comment: comment)) }
+    statements += extensions.map(depending)
     if isClustered { statements.append(clustering) }
     if hasExpressions { statements.append(analysis) }
     return statements
@@ -70,6 +74,11 @@ public struct IndexRestoration: Sendable, Equatable {
     "COMMENT ON INDEX \(index.quoted) IS \(IndexDDL.literal(comment));"
   }
 
+  /// Has the index go with an extension; locks the index for a moment.
+  public func depending(on extensionName: String) -> String {
+    "ALTER INDEX \(index.quoted) DEPENDS ON EXTENSION \(extensionName);"
+  }
+
   /// Marks the table; moves no row, and disturbs no reader or writer.
   public var clustering: String {
     "ALTER TABLE \(table.quoted) CLUSTER ON \(index.quotedName);"
@@ -85,7 +94,8 @@ extension Catalog {
     IndexRestoration(
       index: index.name, table: tableName(index), definition: index.definition,
       isPartitioned: index.isPartitioned, tablespace: index.tablespace, predicate: index.predicate,
-      statisticsTargets: index.statisticsTargets, comment: index.comment, isClustered: index.isClustered,
+      statisticsTargets: index.statisticsTargets, comment: index.comment, extensions: index.extensions,
+      isClustered: index.isClustered,
       hasExpressions: index.hasExpressions && !index.isPartitioned)
   }
 }
