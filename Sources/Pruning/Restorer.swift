@@ -142,9 +142,9 @@ public struct Restorer {
       }
       return .failed(error, isLeftover: cleanUp(restoration))
     } catch let blocked as Blocked {
-      let by = blocked.holders.isEmpty ? "others" : blocked.holders.joined(separator: ", ")
+      let by = blocked.holders.isEmpty ? "others held" : listed(blocked.holders, "held", "held")
       let failure = SimpleFailure(
-        .busy, code: "blocked", message: "\(by) held a lock at each of \(blocked.attempts) attempts",
+        .busy, code: "blocked", message: "\(by) a lock at each of \(blocked.attempts) attempts",
         hint: "run the same command again when they are done", isRetryable: true)
       return .failed(failure, isLeftover: cleanUp(restoration))
     } catch {

@@ -116,7 +116,11 @@ struct WhatIf {
       return Reason("no_statements", "pg_stat_statements knows no statement of this database")
     }
     if plannable == 0 {
-      return Reason("no_plans", "none of the \(statements.count) dearest statements could be planned")
+      return Reason(
+        "no_plans",
+        statements.count == 1
+          ? "the only statement that is known could not be planned"
+          : "none of the \(statements.count) dearest statements could be planned")
     }
     return nil
   }
@@ -157,9 +161,7 @@ struct WhatIf {
     if count == 0 { return nil }
     return Reason(
       WhatIfProof.statementUnexplained,
-      count == 1
-        ? "a statement that names its table could not be planned"
-        : "\(count) statements that name its table could not be planned")
+      "\(counted(count, "statement that names", "statements that name")) its table could not be planned")
   }
 
   private func compared(_ known: Known) throws -> WorseStatement? {

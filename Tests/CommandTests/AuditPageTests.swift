@@ -70,7 +70,7 @@ import Testing
       let page = try String(contentsOfFile: path, encoding: .utf8)
       #expect(page.contains("items_sku"))
       #expect(!page.contains("orders"))
-      #expect(page.contains("<b>2</b><span>indexes on 1 tables"))
+      #expect(page.contains("<b>2</b><span>indexes on 1 table<"))
       let nothing = try await run(["--html", path, "--only", "invalid"], database)
       #expect(nothing.exitCode == 0, "\(nothing)")
       #expect(try String(contentsOfFile: path, encoding: .utf8).contains("Nothing was found."))

@@ -114,7 +114,7 @@ import Testing
           && plan.stdout.contains(#""executed":false"#))
       let restored = try await run(["restore", file, "--only", "orders_customer", "--execute"], database.url)
       #expect(
-        restored.exitCode == 0 && restored.stdout.hasSuffix("1 of 1 indexes of the file are there.\n"),
+        restored.exitCode == 0 && restored.stdout.hasSuffix("1 of 1 index of the file is there.\n"),
         "\(restored)")
       try await database.sql("drop table orders")
       let gone = try await run(["restore", file, "--execute"], database.url)

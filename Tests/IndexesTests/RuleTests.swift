@@ -301,6 +301,21 @@ import Testing
       ])
   }
 
+  @Test func sentencesCountAsPeopleDo() {
+    func doubts(_ seconds: Int64, unheard: [String]) -> [String] {
+      var facts = StatisticsFacts(now: Draft.now)
+      facts.since = Timestamp(microseconds: Draft.now.microseconds - seconds * 1_000_000)
+      facts.standbys = unheard
+      return StatisticsTrust(facts, nil, ageMin: .seconds(30 * 86_400)).doubts.map(\.sentence)
+    }
+    let one = doubts(86_400, unheard: ["east"])
+    #expect(one.first == "usage is known for 1 day, less than 30")
+    #expect(one.last?.hasPrefix("east was not heard and may use it") == true, "\(one)")
+    let two = doubts(2 * 86_400, unheard: ["east", "west"])
+    #expect(two.first == "usage is known for 2 days, less than 30")
+    #expect(two.last?.hasPrefix("east and west were not heard and may use it") == true, "\(two)")
+  }
+
   @Test func quotesByScalars() {
     // A combining mark makes one character of itself and the quote, to Swift.
     #expect(IndexDDL.inQuotes("a\"\u{301}b") == "\"a\"\"\u{301}b\"")

@@ -120,7 +120,8 @@ import Testing
     #expect(Shop.lines(report) == ["drop never_read usage_lost"])
     let sentences = report.findings.flatMap { $0.reasons.map(\.sentence) }
     #expect(sentences.first?.hasPrefix("no query has read it on any of 2 servers since ") == true)
-    #expect(sentences.last?.hasPrefix("at most 31 min of that are not known: db0 (reset) before ") == true)
+    #expect(
+      sentences.last?.hasPrefix("at most 31 minutes of that are not known: db0 (reset) before ") == true)
     #expect(report.trust.isTrusted)
   }
 

@@ -70,10 +70,11 @@ struct AdviceView: Renderable {
           }))
     }
     if !advice.queries.isEmpty, !advice.indexes.isEmpty {
+      let verb = faster.count == 1 ? "costs" : "cost"
       parts.append(
-        "\(advice.indexes.count) \(advice.indexes.count == 1 ? "index" : "indexes"), \(humanSize(bytes: size)); \(faster.count) of \(advice.queries.count)"
-          + " statements cost less, in the geometric mean of all \(Self.percent(advice.meanRatio)) of before."
-      )
+        "\(counted(advice.indexes.count, "index", "indexes")), \(humanSize(bytes: size));"
+          + " \(faster.count) of \(counted(advice.queries.count, "statement")) \(verb) less,"
+          + " in the geometric mean of all \(Self.percent(advice.meanRatio)) of before.")
     }
     if !advice.unexplained.isEmpty {
       let lines = advice.unexplained.map { statement in

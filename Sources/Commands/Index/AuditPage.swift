@@ -68,7 +68,10 @@ struct AuditPage {
       "<div class=\"tile \(kind)\"><b>\(value)</b><span>\(label)</span></div>"
     }
     return HTML([
-      "<section class=\"tiles\">", tile("\(indexes.count)", "indexes on \(catalog.tables.count) tables"),
+      "<section class=\"tiles\">",
+      tile(
+        "\(indexes.count)",
+        "\(indexes.count == 1 ? "index" : "indexes") on \(counted(catalog.tables.count, "table"))"),
       tile(humanSize(bytes: indexBytes), "of indexes beside \(humanSize(bytes: tableBytes)) of tables"),
       tile(humanSize(bytes: saved), "can be saved now", saved > 0 ? "good" : ""),
       tile(humanSize(bytes: perhaps), "more may be saved, after a review"), "</section>",

@@ -40,7 +40,7 @@ struct AuditSizes {
       rest.isEmpty
       ? ""
       : """
-      <p class="faint">And \(rest.count) smaller tables with \(humanSize(bytes: rest.reduce(0) { $0 + $1.bytes })) in all.</p>
+      <p class="faint">And \(counted(rest.count, "smaller table")) with \(humanSize(bytes: rest.reduce(0) { $0 + $1.bytes })) in all.</p>
       """
     let what: HTML =
       days.isEmpty
@@ -81,7 +81,7 @@ struct AuditSizes {
     }
     let more: HTML =
       entry.indexes.count > Self.indexesMax
-      ? "<p class=\"faint\">and \(entry.indexes.count - Self.indexesMax) smaller ones</p>" : ""
+      ? "<p class=\"faint\">and \(counted(entry.indexes.count - Self.indexesMax, "smaller one"))</p>" : ""
     return """
       <div class="scroll"><table><tr><th>index</th><th class="number">size</th><th class="number">scans</th>
       <th>\(days.isEmpty ? "share" : "by day")</th></tr>\(HTML(rows))</table></div>\(more)

@@ -135,7 +135,7 @@ struct AuditView: Renderable {
   private var summary: String {
     var lines: [String] = []
     let kinds = Finding.Kind.allCases.filter { count($0) > 0 }.map { "\(count($0)) \($0.rawValue)" }
-    let known = acceptedCount > 0 ? "; \(acceptedCount) more are accepted" : ""
+    let known = acceptedCount > 0 ? "; \(counted(acceptedCount, "more is", "more are")) accepted" : ""
     lines.append((kinds.isEmpty ? "No new findings" : kinds.joined(separator: ", ")) + known + ".")
     lines.append(usage)
     if !report.trust.isTrusted {
@@ -149,7 +149,7 @@ struct AuditView: Renderable {
     }
     if report.facts.tablesHidden > 0 {
       lines.append(
-        "The role may not see statistics of columns of \(report.facts.tablesHidden) tables: low_selectivity is told"
+        "The role may not see statistics of columns of \(counted(report.facts.tablesHidden, "table")): low_selectivity is told"
           + " for booleans only.")
     }
     return lines.joined(separator: "\n")
@@ -162,7 +162,7 @@ struct AuditView: Renderable {
     let count = report.usage?.servers.count ?? 1
     let servers = count == 1 ? "PostgreSQL \(report.facts.serverVersion)" : "\(count) servers"
     let lost = report.usage?.coverage?.lost ?? .zero
-    let except = lost > .zero ? ", except for \(humanDuration(lost)) that were lost" : ""
+    let except = lost > .zero ? ", except for a loss of \(humanDuration(lost))" : ""
     return "Usage of \(servers) is known \(since)\(age)\(except)."
   }
 

@@ -27,9 +27,9 @@ func endAsFailed(_ failures: [any Failure], hasDoneSome: Bool) throws {
 func tellWaiting(
   for index: RelationName, _ holders: [String], _ pause: Duration, _ messages: Messages
 ) {
-  let by = holders.isEmpty ? "somebody" : holders.joined(separator: ", ")
+  let by = listed(holders.isEmpty ? ["somebody"] : holders, "holds", "hold")
   messages.info(
-    "\(index): \(by) holds a lock; trying again in \(humanDuration(pause))",
+    "\(index): \(by) a lock; trying again in \(humanDuration(pause))",
     fields: [("index", .string(index.description)), ("holders", .array(holders.map(JSON.string)))])
 }
 

@@ -186,10 +186,9 @@ struct RestoreView: Renderable {
         + row.statements.map { "    \(terminalSafe($0))" }
     }
     let done = rows.count { isExecuted ? $0.isDone : $0.state == "present" }
-    lines.append(
-      isExecuted
-        ? "\(done) of \(rows.count) indexes of the file are there."
-        : "\(done) of \(rows.count) indexes of the file are there and whole.")
+    let verb = done == 1 || rows.count == 1 ? "is" : "are"
+    let of = "\(done) of \(counted(rows.count, "index", "indexes")) of the file \(verb) there"
+    lines.append(isExecuted ? "\(of)." : "\(of) and whole.")
     return lines.joined(separator: "\n")
   }
 

@@ -104,7 +104,7 @@ struct SnapshotView: Renderable {
       ("new", snapshot.created), ("gone", snapshot.removed), ("renamed", snapshot.renamed),
       ("rebuilt", snapshot.rebuilt),
     ].filter { $0.1 > 0 }.map { ", \($0.1) \($0.0)" }.joined()
-    return "Recorded \(indexes) on \(place)\(changes); \(snapshot.indexesRead) were read, "
+    return "Recorded \(indexes) on \(place)\(changes); \(counted(snapshot.indexesRead, "was", "were")) read, "
       + "\(counted(snapshot.scans, "scan")), since \(previous.minute)."
   }
 

@@ -132,7 +132,7 @@ struct PruneView: Renderable {
     case .changed(let reason): return reason.sentence
     case .blocked(let holders, _):
       return holders.isEmpty
-        ? "stopped while it waited for others" : "\(holders.joined(separator: ", ")) held a lock all the time"
+        ? "stopped while it waited for others" : "\(listed(holders, "held", "held")) a lock all the time"
     case .failed(let failure, _): return failure.message
     case .notTried: return "the run was stopped before"
     }
@@ -163,7 +163,8 @@ struct PruneView: Renderable {
       if count == 0 {
         // The gap has said so.
       } else if worse == 0 {
-        lines.append("\(count) of the dearest statements are on the table; without it none gets dearer")
+        let verb = count == 1 ? "is" : "are"
+        lines.append("\(count) of the dearest statements \(verb) on the table; without it none gets dearer")
       } else {
         lines.append("\(worse) of the \(count) dearest statements on the table would get dearer:")
       }
@@ -190,7 +191,7 @@ struct PruneView: Renderable {
     }
     let flat = worse.text.split { $0.isWhitespace }.joined(separator: " ")
     let brief = flat.count > 100 ? flat.prefix(99) + "…" : flat[...]
-    return "cost \(cost(worse.costBefore)) to \(cost(worse.costAfter)), \(worse.calls) calls: "
+    return "cost \(cost(worse.costBefore)) to \(cost(worse.costAfter)), \(counted(worse.calls, "call")): "
       + terminalSafe(String(brief))
   }
 

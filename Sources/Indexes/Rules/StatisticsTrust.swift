@@ -35,7 +35,7 @@ public struct StatisticsTrust: Sendable {
       if age < ageMin {
         let (days, daysMin) = (age.components.seconds / 86_400, ageMin.components.seconds / 86_400)
         doubts.append(
-          Reason("statistics_young", "usage is known for \(days) days, less than \(daysMin)"))
+          Reason("statistics_young", "usage is known for \(counted(days, "day")), less than \(daysMin)"))
       }
     } else {
       doubts.append(Reason("statistics_unknown", "since when usage is counted is not known"))
@@ -48,7 +48,9 @@ public struct StatisticsTrust: Sendable {
     }
     if !unheard.isEmpty {
       doubts.append(
-        Reason("replica_unheard", "\(unheard.joined(separator: ", ")) may use it, and was not heard"))
+        Reason(
+          "replica_unheard", listed(unheard, "was not heard and may use it", "were not heard and may use it"))
+      )
     }
     if !facts.seesAllStatistics {
       doubts.append(

@@ -50,8 +50,8 @@ struct WriteCostRule {
       reasons.append(
         Reason(
           "writes_outnumber_scans",
-          "\(counters.indexWrites) writes had to follow \(indexes.count) indexes each, which were scanned \(scans)"
-            + " times in all"))
+          "\(counters.indexWrites) writes had to follow \(indexes.count) indexes each, which were scanned"
+            + " \(counted(scans, "time")) in all"))
     }
     if let reason = hotLost(counters), !indexes.isEmpty { reasons.append(reason) }
     guard !reasons.isEmpty else { return nil }

@@ -158,7 +158,8 @@ struct UnusedRule {
   private func rarelyRead(_ scans: Int64) -> Reason {
     Reason(
       "rarely_read",
-      "\(counted(scans, "scan")), where up to \(context.thresholds.scansUnused) count as none")
+      "\(counted(scans, "scan counts", "scans count")) as none: the limit is \(context.thresholds.scansUnused)"
+    )
   }
 
   /// That nobody has read it, since when, where, and what may have been missed.
@@ -175,8 +176,8 @@ struct UnusedRule {
       read,
       Reason(
         "usage_lost",
-        "at most \(coverage.lost.components.seconds / 60 + 1) min of that are not known: "
-          + causes.suffix(3).joined(separator: ", ") + more),
+        "at most \(counted(coverage.lost.components.seconds / 60 + 1, "minute of that is", "minutes of that are"))"
+          + " not known: " + causes.suffix(3).joined(separator: ", ") + more),
     ]
   }
 
@@ -229,7 +230,8 @@ struct UnusedRule {
     else { return nil }
     return Reason(
       "index_history_lost",
-      "its counters began anew, when it was rebuilt or reset: \(history.lost.components.seconds / 60) min are lost"
+      "its counters began anew, when it was rebuilt or reset:"
+        + " \(counted(history.lost.components.seconds / 60, "minute is", "minutes are")) lost"
     )
   }
 
