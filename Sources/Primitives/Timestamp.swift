@@ -51,6 +51,9 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
     return "\(text[..<time]) \(text[time...].dropFirst().prefix(5)) UTC"
   }
 
+  /// For people, in tables: `2026-11-23T04:05:06Z`, cut to the second.
+  public var second: String { description.prefix { $0 != "." } + "Z" }
+
   /// Appends the text of ``description`` in ASCII, for rows by the million.
   public func append(to out: inout [UInt8]) {
     let day = Int64(86_400_000_000)

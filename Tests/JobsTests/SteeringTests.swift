@@ -216,6 +216,12 @@ import Testing
       #expect(rest.stdout.split(separator: "\n").map { value("run", in: String($0)) ?? "" } == [runs[0]])
       #expect(rest.stderr == "")
       #expect(try await shop.job("list", "--job", "other", "--json").stdout == "")
+      // People need no microseconds; scripts get them.
+      let second = #/ [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z(?:\n|$)/#
+      #expect(try await shop.job("list").stdout.matches(of: second).count == 3)
+      #expect(try await shop.job("status").stdout.matches(of: second).count == 2)
+      let precise = #/"created_at":"[^"]*\.[0-9]{6}Z"/#
+      #expect(first.stdout.matches(of: precise).count == 2)
       #expect(try await shop.status("run") == runs[2])
       #expect(try await shop.status("run", runs[0]) == runs[0])
       #expect(try await shop.job("status", "nonsense").exitCode == 64)

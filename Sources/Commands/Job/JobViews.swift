@@ -48,8 +48,8 @@ struct JobStatusView: Renderable {
     }
     if let message = run.errorMessage { lines.append("error      \(message)") }
     lines.append("owner      \(run.owner)\(run.isOwned || run.state.isFinal ? "" : " (gone)")")
-    lines.append("created    \(run.createdAt)")
-    if let finished = run.finishedAt { lines.append("finished   \(finished)") }
+    lines.append("created    \(run.createdAt.second)")
+    if let finished = run.finishedAt { lines.append("finished   \(finished.second)") }
     lines = lines.map { terminalSafe($0) }
     if let more = summary?.lines, !more.isEmpty { lines += [""] + more }
     if !status.failed.isEmpty {
@@ -83,7 +83,7 @@ struct JobRow: TableRow {
   var tableRow: [String] {
     [
       run.id.description, run.job, run.state.rawValue, String(run.done), String(run.total),
-      String(run.failedCount), run.throttledBy ?? "", run.createdAt.description,
+      String(run.failedCount), run.throttledBy ?? "", run.createdAt.second,
     ]
   }
 
