@@ -82,7 +82,12 @@ public enum IndexStatements {
 
   static let tables = Statement.inspecting(
     """
-    with \(openTables)
+    with \(openTables), locked_children as (
+      -- Joined, not looked up for each table: that looked so dear that the server compiled it first (jit).
+      select h.inhparent as parent, count(*) from pg_inherits h
+      where h.inhrelid in (\(userTables)) and h.inhrelid not in (select oid from open_tables)
+      group by h.inhparent
+    )
     select c.oid, n.nspname::text, c.relname::text, format('%I.%I', n.nspname, c.relname),
       c.relkind = 'p',
       -- A child of plain inheritance is a table of its own; only a partition goes with its parent.
@@ -98,13 +103,11 @@ public enum IndexStatements {
       greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid)),
       pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'usage'),
       case when c.relkind = 'p' then (select count(*) from pg_inherits h where h.inhparent = c.oid) else 0 end,
-      case when c.relkind = 'p' then (
-        select count(*) from pg_inherits h
-        where h.inhparent = c.oid and h.inhrelid in (\(userTables)) and h.inhrelid not in (select oid from open_tables)
-      ) else 0 end
+      case when c.relkind = 'p' then coalesce(k.count, 0) else 0 end
     from open_tables o
     join pg_class c on c.oid = o.oid
     join pg_namespace n on n.oid = c.relnamespace
+    left join locked_children k on k.parent = c.oid
     """,
     columns: [
       .oid, .text, .text, .text, .bool, .int8, .int8, .int8, .int8Array, .timestamptz, .text, .bool, .int8,
