@@ -91,9 +91,7 @@ struct WorkloadAnalysis {
     scans = try RepeatedScans(session, schema, catalog)
     for (statement, tree) in parsed {
       try shouldStop()
-      guard let kind = tree.members.first?.key,
-        ["SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"].contains(kind)
-      else {
+      guard let query = Self.query(of: tree) else {
         // The server counts BEGIN and CREATE TABLE too; nobody asked for advice on them.
         if statement.milliseconds == nil {
           unexplained.append(Self.unexplained(statement, "it is no query: there is no plan for it"))
@@ -101,16 +99,33 @@ struct WorkloadAnalysis {
         continue
       }
       do {
-        try add(statement, tree, session, whatIf)
+        try add(statement, query, session, whatIf)
       } catch let error as any Failure {
-        // A stop, or a connection that is gone, is no fault of the statement.
-        guard session.isOpen else { throw error }
-        if case .cancelled? = error as? PostgresError { throw error }
+        try Self.requireFaultOfStatement(error, session)
         unexplained.append(Self.unexplained(statement, Self.reason(error, statement)))
       }
     }
     let places = Dictionary(statements.enumerated().map { ($0.element.id, $0.offset) }) { first, _ in first }
     unexplained.sort { places[$0.id] ?? 0 < places[$1.id] ?? 0 }
+  }
+
+  /// The statement itself, or the query that a cursor, a new table, a COPY or a prepared statement is made of, as the
+  /// planner of statements takes it (`NormalizedText`); nil for what has no plan.
+  private static func query(of tree: JSON) -> JSON? {
+    guard let (kind, body) = tree.members.first else { return nil }
+    switch kind {
+    case "SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt": return tree
+    case "DeclareCursorStmt", "CreateTableAsStmt", "CopyStmt", "PrepareStmt":
+      // CREATE TABLE AS EXECUTE has a query of another kind, and COPY of a table none.
+      return body["query"].members.isEmpty ? nil : query(of: body["query"])
+    default: return nil
+    }
+  }
+
+  /// A stop, or a connection that is gone, is no fault of the statement.
+  private static func requireFaultOfStatement(_ error: any Error, _ session: Session) throws {
+    guard session.isOpen else { throw error }
+    if case .cancelled? = error as? PostgresError { throw error }
   }
 
   private mutating func add(
@@ -129,7 +144,7 @@ struct WorkloadAnalysis {
       guard let table = schema.relations[use.table] else { continue }
       uses += table.heirs.compactMap { schema.relations[$0].map { use.inherited(by: $0, from: table) } }
     }
-    let samples = Self.samples(plannable, statement) { text in
+    let samples = try Self.samples(plannable, statement, session) { text in
       try StatementPlanner(session, author: author).prepare(text, searchPath: statement.searchPath)
     }
     let plan = try whatIf.plan(samples, scans)
@@ -141,14 +156,17 @@ struct WorkloadAnalysis {
 
   /// A variant that the server does not take, such as a number that is none, counts with the first.
   private static func samples(
-    _ first: PlannableStatement, _ statement: WorkloadStatement,
+    _ first: PlannableStatement, _ statement: WorkloadStatement, _ session: Session,
     _ prepare: (String) throws -> PlannableStatement
-  ) -> [(plannable: PlannableStatement, share: Double)] {
+  ) throws -> [(plannable: PlannableStatement, share: Double)] {
     var samples = [(plannable: first, share: 1.0)]
     for variant in statement.variants {
-      guard let plannable = try? prepare(variant.text) else { continue }
-      samples.append((plannable, variant.share))
-      samples[0].share -= variant.share
+      do {
+        samples.append((try prepare(variant.text), variant.share))
+        samples[0].share -= variant.share
+      } catch {
+        try requireFaultOfStatement(error, session)
+      }
     }
     return samples
   }

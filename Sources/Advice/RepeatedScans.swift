@@ -4,18 +4,20 @@ internal import Primitives
 
 /// What the planner leaves out where a join repeats an index scan, and HypoPG where an index is hypothetical.
 ///
-/// A scan that is repeated finds more and more of the table in memory, so the planner spreads the pages over all repetitions
-/// (costsize.c, `cost_index`). As their number it takes the rows of the *table* that gives the keys (`get_loop_count`), however few of
-/// them other joins leave: the suppliers of 2 nations out of 25 count as all 1000, and each of the 80 scans that will really run seems to
-/// read a tenth of its pages. An existing index with that fault is there before and after. A new one seems to save what it
-/// does not: on TPC-H one on `lineitem (l_suppkey)` more than halved the cost of queries 7 and 21, and made both slower.
+/// A scan that is repeated finds more and more of the table in memory, so the planner spreads the pages over all
+/// repetitions (costsize.c, `cost_index`). As their number it takes the rows of the *table* that gives the keys
+/// (`get_loop_count`), however few of them other joins leave: the suppliers of 2 nations out of 25 count as all 1000,
+/// and each of the 80 scans that will really run seems to read a tenth of its pages. An existing index with that
+/// fault is there before and after. A new one seems to save what it does not: on TPC-H one on `lineitem (l_suppkey)`
+/// more than halved the cost of queries 7 and 21, and made both slower.
 ///
-/// So what a repeated scan costs is counted again, with the planner's own formula and the repetitions that its own plan tells; the surcharge
-/// is by how much that is more, as if the pages came from memory where that is cheaper. It is a lower bound: where the plan does not say how many rows the index finds before a filter, and
-/// statistics do not either, it is as many as the filter keeps.
+/// So what a repeated scan costs is counted again, with the planner's own formula and the repetitions that its own
+/// plan tells; the surcharge is by how much that is more, as if the pages came from memory where that is cheaper. It
+/// is a lower bound: where the plan does not say how many rows the index finds before a filter, and statistics do not
+/// either, it is as many as the filter keeps.
 ///
-/// HypoPG 1.3.1 gives its indexes no height, so the planner finds the way from root to leaf for nothing: in a join that is most of what a probe
-/// costs.
+/// HypoPG 1.3.1 gives its indexes no height, so the planner finds the way from root to leaf for nothing: in a join
+/// that is most of what a probe costs.
 struct RepeatedScans {
   /// The planner's settings.
   struct Costs {
@@ -26,8 +28,8 @@ struct RepeatedScans {
     var row = 0.0175
     /// `cpu_operator_cost`.
     var operation = 0.0025
-    /// Of a row that is found in memory, besides `row`: finding and pinning its page takes some 1.7 us where a page in sequence takes 5.6
-    /// (measured: 36,000 rows of a table of 5,173 pages in nested loops, all in memory).
+    /// Of a row that is found in memory, besides `row`: finding and pinning its page takes some 1.7 us where a page
+    /// in sequence takes 5.6 (measured: 36,000 rows of a table of 5,173 pages in nested loops, all in memory).
     var rowInMemory = 0.3
     /// `effective_cache_size` in pages.
     var cachePages = 524_288.0
@@ -152,10 +154,11 @@ struct RepeatedScans {
     return !other.hasPrefix("ANY (") && other.first.map { $0.isLetter || "_(\"".contains($0) } ?? false
   }
 
-  /// How many different pages of a table as many rows lie on, when what was read stays in memory as long as there is room for it.
+  /// How many different pages of a table as many rows lie on, when what was read stays in memory as long as there is
+  /// room for it.
   ///
-  /// L. F. Mackert and G. M. Lohman, "Index Scans Using a Finite LRU Buffer: A Validated I/O Model" (TODS 14(3), 1989), in the form of
-  /// costsize.c, `index_pages_fetched`.
+  /// L. F. Mackert and G. M. Lohman, "Index Scans Using a Finite LRU Buffer: A Validated I/O Model" (TODS 14(3),
+  /// 1989), in the form of costsize.c, `index_pages_fetched`.
   static func pagesRead(_ rows: Double, of pages: Double, cache: Double) -> Double {
     let read = 2 * pages * rows / (2 * pages + rows)
     if pages <= cache { return min(read, pages) }

@@ -3,8 +3,8 @@ internal import Plans
 internal import Primitives
 internal import Workload
 
-/// Indexes that only this session's planner sees (HypoPG). They are in the memory of the session's backend: nothing is written, and
-/// nobody else sees them.
+/// Indexes that only this session's planner sees (HypoPG). They are in the memory of the session's backend: nothing
+/// is written, and nobody else sees them.
 final class WhatIf {
   private let session: Session
   private let create: Statement

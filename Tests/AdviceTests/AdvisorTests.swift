@@ -77,6 +77,37 @@ struct AdvisorTests {
     }
   }
 
+  @Test func listsOfRowsAndBeginningsOfExpressionsAreFound() async throws {
+    let rows = try await advise(
+      "select * from orders where (customer_id, total) in ((7920, 1), (15839, 2), (5, 700))")
+    #expect(rows.ddl.first?.hasPrefix("orders (customer_id") == true && rows.ddl.count == 1, "\(rows.ddl)")
+    let beginning = try await advise("select * from customers where lower(email) like 'user77%'")
+    #expect(beginning.ddl == ["customers ((lower(email)) text_pattern_ops);"])
+  }
+
+  /// A scan backwards gives the other direction: one index serves both statements.
+  @Test func directionsThatOneIndexServesAreOne() async throws {
+    let found = try await advise(
+      """
+      select * from orders where customer_id = 7 order by placed desc limit 3;
+      select id, total from orders where customer_id = 9 and placed > '2025-02-01' order by placed;
+      """, setUp: "update orders set customer_id = id % 200; vacuum full orders; vacuum analyze orders")
+    #expect(
+      found.ddl.count == 1 && found.ddl.first?.hasSuffix("INCLUDE (id, total);") == true, "\(found.ddl)")
+  }
+
+  @Test(arguments: [
+    "declare c cursor for select * from customers where city = 'city 7' and email = 'a'",
+    "create table found as select * from customers where city = 'city 7' and email = 'a'",
+    "copy (select * from customers where city = 'city 7' and email = 'a') to stdout",
+    "prepare p (text) as select * from customers where city = 'city 7' and email = $1",
+  ])
+  func queriesInsideOfOtherStatementsCount(_ sql: String) async throws {
+    let found = try await advise(sql)
+    #expect(found.ddl == ["customers (email);"])
+    #expect(found.advice.unexplained.isEmpty)
+  }
+
   /// With LIMIT and a common value the order alone does, for this value.
   @Test func whatIsLookedForComesBeforeTheOrder() async throws {
     let found = try await advise("select * from orders where status = 'done' order by placed desc limit 10")

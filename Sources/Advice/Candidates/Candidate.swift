@@ -30,8 +30,8 @@ public struct Candidate: Hashable, Sendable {
     self.keys = keys
   }
 
-  /// The statement that makes it, without a name: PostgreSQL gives one that is free. A partitioned table takes no CONCURRENTLY; see
-  /// `NewIndexRecipe`.
+  /// The statement that makes it, without a name: PostgreSQL gives one that is free. A partitioned table takes no
+  /// CONCURRENTLY; see `NewIndexRecipe`.
   public func ddl(_ schema: Schema, concurrently: Bool) -> String {
     guard let table = schema.relations[table] else { return "" }
     let start = concurrently && !table.isPartitioned ? "CREATE INDEX CONCURRENTLY" : "CREATE INDEX"
@@ -48,7 +48,9 @@ public struct Candidate: Hashable, Sendable {
         let column = table.column(number)
         text = column?.quoted ?? ""
         if key.isPattern, let name = column?.patternClass { text += " \(name)" }
-      case .expression(let sql): text = "(\(sql))"
+      case .expression(let sql):
+        text = "(\(sql))"
+        if key.isPattern { text += " text_pattern_ops" }
       }
       if key.isDescending { text += " DESC" }
       if let nullsFirst = key.nullsFirst { text += nullsFirst ? " NULLS FIRST" : " NULLS LAST" }
@@ -58,6 +60,12 @@ public struct Candidate: Hashable, Sendable {
     return "(\(keys.joined(separator: ", ")))"
       + (included.isEmpty ? "" : " INCLUDE (\(included.joined(separator: ", ")))")
       + (predicate.map { " WHERE \($0.sql)" } ?? "")
+  }
+
+  /// Whether its keys are those that the other begins with, in any direction.
+  func begins(_ other: Candidate) -> Bool {
+    keys.count <= other.keys.count
+      && zip(keys, other.keys).allSatisfy { $0.term == $1.term && $0.isPattern == $1.isPattern }
   }
 
   /// Columns among the keys.

@@ -87,8 +87,9 @@ public struct CandidateGenerator {
     }.map(\.element)
   }
 
-  /// Those that an index may begin with: not one of a few values, when another tells rows apart far better. The planner thinks well of
-  /// a value that is rare, or was when statistics were made; the next one may be every second row.
+  /// Those that an index may begin with: not one of a few values, when another tells rows apart far better. The
+  /// planner thinks well of a value that is rare, or was when statistics were made; the next one may be every second
+  /// row.
   private func leading(_ equal: [CandidateKey]) -> [CandidateKey] {
     guard let best = equal.first.map(distinct) else { return [] }
     return equal.filter { distinct($0) >= Self.fewValues || distinct($0) * 10 >= best }
@@ -120,15 +121,17 @@ public struct CandidateGenerator {
   }
 
   private func keys(where isWanted: (Usage) -> Bool) -> [CandidateKey] {
-    Self.unique(
-      use.conditions.filter { isWanted($0.usage) }.map { condition in
-        CandidateKey(condition.term, isPattern: condition.usage == .prefix && hasPatternClass(condition.term))
-      })
+    Self.unique(use.conditions.filter { isWanted($0.usage) }.flatMap(keys))
   }
 
-  private func hasPatternClass(_ term: KeyTerm) -> Bool {
-    guard case .column(let number) = term else { return false }
-    return table.column(number)?.patternClass != nil
+  /// Of an expression nobody but the server knows the type and the collation: it is asked with the class of text and
+  /// without one.
+  private func keys(of condition: Condition) -> [CandidateKey] {
+    let plain = CandidateKey(condition.term)
+    guard condition.usage == .prefix else { return [plain] }
+    let pattern = CandidateKey(condition.term, isPattern: true)
+    guard case .column(let number) = condition.term else { return [plain, pattern] }
+    return [table.column(number)?.patternClass == nil ? plain : pattern]
   }
 
   private static func unique(_ keys: [CandidateKey]) -> [CandidateKey] {

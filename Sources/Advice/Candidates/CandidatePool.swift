@@ -4,8 +4,8 @@ internal import Primitives
 /// The candidates that can be chosen: those that the planner picks for some statement when it may have all that the statement's
 /// conditions suggest, and what is made from them.
 ///
-/// One plan with fifty hypothetical indexes says which of them matter, where fifty plans with one each would not say which matter
-/// together.
+/// One plan with fifty hypothetical indexes says which of them matter, where fifty plans with one each would not say
+/// which matter together.
 struct CandidatePool {
   private let analysis: WorkloadAnalysis
   private let whatIf: WhatIf
@@ -84,8 +84,8 @@ struct CandidatePool {
     return whole
   }
 
-  /// The one that goes on with the order that a statement wants: it reads no more rows than LIMIT lets through, however many the
-  /// planner thinks that there are.
+  /// The one that goes on with the order that a statement wants: it reads no more rows than LIMIT lets through,
+  /// however many the planner thinks that there are.
   private func ordered(_ candidate: Candidate, _ item: Int) -> Candidate? {
     let queries = (pickedBy[item] ?? []).sorted()
     let longer = queries.flatMap { query in
@@ -102,8 +102,8 @@ struct CandidatePool {
     return longer.max { $0.keys.count < $1.keys.count }
   }
 
-  /// For an index that only has a statement's order the one that begins with what the statement looks for. With a common value both
-  /// end at LIMIT; with a rare one the order alone reads the whole table.
+  /// For an index that only has a statement's order the one that begins with what the statement looks for. With a
+  /// common value both end at LIMIT; with a rare one the order alone reads the whole table.
   private func found(_ candidate: Candidate, _ item: Int) -> Candidate? {
     let longer = (pickedBy[item] ?? []).sorted().flatMap { query in
       let equal = Set(
@@ -173,12 +173,13 @@ struct CandidatePool {
 
   // MARK: What is made from them
 
-  /// Two that begin alike can be one: the longer keys with the INCLUDE columns of both.
+  /// Two that begin alike can be one: the longer keys with the INCLUDE columns of both. Where they differ in
+  /// directions the planner says whose serve the statements of both.
   private mutating func addMerged() {
     let found = candidates
     for a in found {
       for b in found where a != b && a.table == b.table && a.predicate == b.predicate {
-        guard a.keys.count >= b.keys.count, Array(a.keys.prefix(b.keys.count)) == b.keys else { continue }
+        guard b.begins(a) else { continue }
         var merged = a
         let included = Set(a.included).union(b.included).union(b.keyColumns).subtracting(a.keyColumns)
         merged.included = included.sorted()
@@ -232,8 +233,8 @@ struct CandidatePool {
   /// A statement that wrote more than this share of a table in a call has loaded it.
   private static let loadShare = 0.1
 
-  /// Rows that the measured statements wrote, by table: in the same time as their times were measured, while the table's own counters go back
-  /// to when it was loaded. Those know what was HOT.
+  /// Rows that the measured statements wrote, by table: in the same time as their times were measured, while the
+  /// table's own counters go back to when it was loaded. Those know what was HOT.
   private var rowsWritten: [UInt32: Double] {
     var written: [UInt32: Double] = [:]
     for query in analysis.queries {

@@ -1,7 +1,7 @@
 /// How large a btree will be when it is built, from the statistics of its columns.
 ///
-/// HypoPG 1.3.1 counts one entry a row, which is three times too much where keys repeat: since version 13 PostgreSQL keeps equal
-/// keys once, with a list of their rows (`nbtsort.c`, `nbtdedup.c`; manual, "Deduplication").
+/// HypoPG 1.3.1 counts one entry a row, which is three times too much where keys repeat: since version 13 PostgreSQL
+/// keeps equal keys once, with a list of their rows (`nbtsort.c`, `nbtdedup.c`; manual, "Deduplication").
 public struct IndexSize {
   private static let pageSize = 8192.0
   /// Page header and the btree's own words at its end.
@@ -47,7 +47,8 @@ public struct IndexSize {
     return rest / others
   }
 
-  /// Values one after the other, each at a multiple of its alignment. The mean width of values that differ was cut to a whole number.
+  /// Values one after the other, each at a multiple of its alignment. The mean width of values that differ was cut to
+  /// a whole number.
   private static func data(_ columns: [SchemaColumn]) -> Double {
     columns.reduce(0) { offset, column in
       let alignment = max(1, column.alignment)
@@ -64,8 +65,9 @@ public struct IndexSize {
     return named.isEmpty ? 16 : data(named)
   }
 
-  /// An entry with its header, a multiple of eight bytes: the one above the mean, if all are about as long; where entries differ much, half of
-  /// eight above the mean on average. Where widths vary nobody knows how much, and it is taken for the middle of the two.
+  /// An entry with its header, a multiple of eight bytes: the one above the mean, if all are about as long; where
+  /// entries differ much, half of eight above the mean on average. Where widths vary nobody knows how much, and it is
+  /// taken for the middle of the two.
   private static func entry(_ data: Double, _ columns: [SchemaColumn], _ expressions: [Double]) -> Double {
     let alike = aligned(8 + data)
     guard columns.contains(where: \.hasVariableWidth) || !expressions.isEmpty else { return alike }

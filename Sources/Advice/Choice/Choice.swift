@@ -37,8 +37,8 @@ public struct ChoiceProblem: Sendable {
   public var items: [Item]
   /// Sets that are of use together only, such as two indexes of one BitmapOr.
   public var bundles: [IndexSet]
-  /// For an index one that is to be preferred when it brings about as much: for a partial one the whole one, for one that finds the rows
-  /// the one that also has them in order.
+  /// For an index one that is to be preferred when it brings about as much: for a partial one the whole one, for one
+  /// that finds the rows the one that also has them in order.
   public var preferred: [Int: Int] = [:]
   /// An index of this size is small whatever it is compared with.
   static let smallBytes: Int64 = 16 << 20
@@ -68,8 +68,8 @@ public struct ChoiceProblem: Sendable {
 
 /// What is to become small.
 public enum Objective: Sendable {
-  /// The weighted mean of the logarithms of cost after by cost before, which is the geometric mean of the ratios: for statements of
-  /// which nobody knows how long they run, since the costs' sum is that of the dearest one.
+  /// The weighted mean of the logarithms of cost after by cost before, which is the geometric mean of the ratios: for
+  /// statements of which nobody knows how long they run, since the costs' sum is that of the dearest one.
   case ratio
   /// The time that the workload takes, if time follows cost: for statements whose times are known.
   case time

@@ -1,7 +1,7 @@
 /// Chooses indexes: greedy by benefit per byte, from several notions of what a byte is worth, then exchanges while it pays.
 ///
-/// Kossmann et al., "Magic mirror in my hand" (PVLDB 13(11)) compare such searches; this one is Extend's measure over DTA's seeds, the
-/// indexes that the planner picks for each statement when it may have all of them.
+/// Kossmann et al., "Magic mirror in my hand" (PVLDB 13(11)) compare such searches; this one is Extend's measure over
+/// DTA's seeds, the indexes that the planner picks for each statement when it may have all of them.
 public struct Chooser {
   private let problem: ChoiceProblem
   private let table: CostTable
@@ -123,7 +123,8 @@ public struct Chooser {
     return set
   }
 
-  /// With as many of the moves as fit, the most hopeful first: when there is no time left to ask, the best guess is better than nothing.
+  /// With as many of the moves as fit, the most hopeful first: when there is no time left to ask, the best guess is
+  /// better than nothing.
   private func filled(_ start: IndexSet, _ moves: [IndexSet]) -> IndexSet {
     moves.reduce(start) { set, move in
       let extended = set.union(move)
@@ -131,8 +132,8 @@ public struct Chooser {
     }
   }
 
-  /// What a move seems to be worth by the statements for which the planner picked it, doubled for those that it was not tried on. To
-  /// ask for all would be most of the work.
+  /// What a move seems to be worth by the statements for which the planner picked it, doubled for those that it was
+  /// not tried on. To ask for all would be most of the work.
   private func hoped(_ move: IndexSet, _ exponent: Double) throws -> Double {
     let queries = Set(move.members.flatMap { problem.items[$0].pickedBy })
     let gain = try queries.reduce(0) {

@@ -81,6 +81,9 @@ extension ReferenceReader {
       if name == "=" { return equality(left, right, scope) }
       guard ["<", ">", "<=", ">="].contains(name) else { return [] }
       return oneSided(left, right, .range, scope) + oneSided(right, left, .range, scope)
+    case "AEXPR_IN" where name == "=" && !left["RowExpr"]["args"].elements.isEmpty:
+      // The server makes alternatives of it, each of which finds its row by all the columns.
+      return left["RowExpr"]["args"].elements.flatMap { oneSided($0, right, .list, scope) }
     case "AEXPR_IN" where name == "=", "AEXPR_OP_ANY" where name == "=":
       return oneSided(left, right, .list, scope)
     case "AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM": return oneSided(left, right, .range, scope)

@@ -3,8 +3,9 @@ internal import SQLSyntax
 
 /// Reads from a parse tree what a statement asks of which tables.
 ///
-/// Names are resolved as the server does it: by alias, innermost SELECT first, WITH before tables; columns of subqueries and views
-/// are followed down to the table that they come from unchanged. What a statement computes is no reference to a column.
+/// Names are resolved as the server does it: by alias, innermost SELECT first, WITH before tables; columns of
+/// subqueries and views are followed down to the table that they come from unchanged. What a statement computes is no
+/// reference to a column.
 public final class ReferenceReader {
   private let schema: Schema
   private(set) var uses: [TableUse] = []

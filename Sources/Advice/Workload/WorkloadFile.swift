@@ -61,8 +61,9 @@ public enum WorkloadFile {
     return statements
   }
 
-  /// Statements that differ in constants and layout only are one, called as often as it stands there: with the constants that come
-  /// most often, and some of the others, since a rare value wants another index than a common one.
+  /// Statements that differ in constants and layout only are one, called as often as it stands there: with the
+  /// constants that come most often, and some of the others, since a rare value wants another index than a common
+  /// one.
   static func merged(_ statements: [WorkloadStatement]) -> [WorkloadStatement] {
     var places: [UInt64: Int] = [:]
     var merged: [WorkloadStatement] = []
