@@ -56,11 +56,16 @@ public struct Advisor {
 struct AnalysedQuery {
   let statement: WorkloadStatement
   let uses: [TableUse]
+  /// The table of which the planner sees hypothetical indexes with expressions and WHERE; see `FirstTable`.
+  let first: UInt32?
   /// The statement with the constants that it comes with, each with its share of the calls.
   let samples: [(plannable: PlannableStatement, share: Double)]
   /// One call without new indexes.
   let before: PlannedCost
   let rowsWritten: Double
+
+  /// Whether its plans may be asked about an index.
+  func sees(_ candidate: Candidate) -> Bool { candidate.isPlain || candidate.table == first }
 }
 
 /// The workload as far as it is understood.
@@ -139,6 +144,7 @@ struct WorkloadAnalysis {
     let plannable = try StatementPlanner(session, author: author)
       .prepare(statement.text, searchPath: statement.searchPath)
     if uses.isEmpty, statement.milliseconds != nil { return }
+    let first = first(tree, uses, statement.searchPath.flatMap { seen[$0] } ?? schema)
     // Behind the others, whose joins name each other by their places.
     for use in uses where use.meansHeirs {
       guard let table = schema.relations[use.table] else { continue }
@@ -150,8 +156,17 @@ struct WorkloadAnalysis {
     let plan = try whatIf.plan(samples, scans)
     queries.append(
       AnalysedQuery(
-        statement: statement, uses: uses, samples: samples, before: plan.planned,
+        statement: statement, uses: uses, first: first, samples: samples, before: plan.planned,
         rowsWritten: plan.rowsWritten))
+  }
+
+  /// Not where the table stands in a second place too, which has another number, as tables that inherit from it have.
+  private func first(_ tree: JSON, _ uses: [TableUse], _ schema: Schema) -> UInt32? {
+    guard let name = FirstTable(tree), let table = schema.relation(schema: name.schema, name: name.name),
+      table.viewDefinition == nil, !table.isPartitioned, table.heirs.isEmpty,
+      uses.count(where: { $0.table == table.oid }) == 1
+    else { return nil }
+    return table.oid
   }
 
   /// A variant that the server does not take, such as a number that is none, counts with the first.

@@ -1,4 +1,4 @@
-import FoundationEssentials
+import Foundation
 import Plans
 import Primitives
 import TestSupport
@@ -104,6 +104,61 @@ import Testing
       let findings = try json(result)["findings"].elements
       let small = findings.first { $0["next_step"].text?.contains("public.events (kind)") == true } ?? .null
       #expect(small["code"] == "scan_discards" && small["root_cause"] == false, "\(result.stdout)")
+    }
+  }
+
+  /// What a btree on one column does not do: an expression, the sides of an OR (one of which is there), an order, partitions.
+  @Test(.enabled("the server does not offer HypoPG") { try await serverOffers("hypopg") })
+  func indexesOfEveryShapeAreTried() async throws {
+    try await withDatabase(template: Self.orders) { database in
+      try await database.sql(
+        """
+        create extension hypopg;
+        create table events (at int, kind text, note text) partition by range (at);
+        create table events_1 partition of events for values from (0) to (20000);
+        create table events_2 partition of events for values from (20000) to (40001);
+        insert into events select n, 'kind ' || n % 4000, repeat('x', 50) from generate_series(1, 40000) n;
+        vacuum analyze
+        """)
+      func step(_ sql: String, _ arguments: [String] = ["--analyze"]) async throws -> String {
+        let result = try await run(arguments + ["--json", sql], database)
+        #expect(result.exitCode == 0, "\(result.stderr)")
+        let finding = try json(result)["findings"].elements.first { $0["root_cause"] == true } ?? .null
+        let statements =
+          (finding["next_step"].text ?? "").components(separatedBy: "; -- verified").first ?? ""
+        return statements.replacing("CREATE INDEX CONCURRENTLY ON public.", with: "")
+      }
+      #expect(try await step("select * from orders where upper(note) = 'A'") == "orders ((upper(note)))")
+      #expect(try await step("select * from orders where id = 7 or placed = 9") == "orders (placed)")
+      #expect(
+        try await step("select * from orders where status like 'op%' or placed = 9")
+          == "orders (status text_pattern_ops); orders (placed)")
+      for arguments in [["--analyze"], []] {
+        #expect(
+          try await step("select * from orders where status = 'done' order by placed desc limit 3", arguments)
+            == "orders (status, placed DESC)")
+        let partitioned = try await step("select * from events where kind = 'kind 7'", arguments)
+        #expect(partitioned.hasPrefix("CREATE INDEX ON ONLY public.events (kind), then"), "\(partitioned)")
+        #expect(partitioned.contains("for 2 partitions"))
+      }
+    }
+  }
+
+  /// The planner does not see it, whatever it is worth.
+  @Test(.enabled("the server does not offer HypoPG") { try await serverOffers("hypopg") })
+  func anExpressionOfALaterTableIsNotCalledUseless() async throws {
+    try await withDatabase(template: Self.orders) { database in
+      try await database.sql("create extension hypopg")
+      let sql = "select * from (values (1)) v (n), orders o where upper(o.note) = 'A'"
+      let result = try await run(["--analyze", "--json", sql], database)
+      let step = try json(result)["findings"].elements.first?["next_step"].text ?? ""
+      #expect(
+        step.hasPrefix("CREATE INDEX CONCURRENTLY ON public.orders ((upper(note))); -- not verified"),
+        "\(result.stdout)")
+      let other = try await run(["--analyze", "--json", "select * from orders where note ~ 'a'"], database)
+      #expect(
+        try json(other)["findings"].elements.first?["next_step"].text?.hasPrefix("No btree finds rows")
+          == true)
     }
   }
 

@@ -67,4 +67,58 @@ struct JoinedScanTests {
     let found = try #require(try findings(text).first { $0.code == .seqScan })
     #expect(found.wish?.relation == "orders" && found.wish?.conditions == ["(c.id = o.customer_id)"])
   }
+
+  /// With an index on the column few rows would be in the hash table; its size is not the cause.
+  @Test func aHashTableOfRowsThatNobodyNeedsFollowsFromTheScan() throws {
+    let found = try findings(
+      """
+      Hash Anti Join  (cost=9.0..99.0 rows=10 width=8) (actual time=300.0..301.0 rows=9 loops=1)
+        Hash Cond: (c.id = o.customer_id)
+        ->  Seq Scan on customers c  (cost=0.0..4.0 rows=49 width=8) (actual time=0.1..0.2 rows=49 loops=1)
+        ->  Hash  (cost=9.0..9.0 rows=400000 width=8) (actual time=290.0..290.0 rows=400000 loops=1)
+              Buckets: 131072  Batches: 8  Memory Usage: 3000kB
+              ->  Seq Scan on orders o  (cost=0.0..8.0 rows=400000 width=8) (actual time=0.1..40.0 rows=400000 loops=1)
+      """)
+    #expect(found.map(\.code) == [.seqScan, .hashSpills])
+    #expect(found.map(\.isRootCause) == [true, false])
+    #expect(found.first?.wish?.conditions == ["(c.id = o.customer_id)"])
+    #expect(found.last?.scanBehind == found.first?.entry)
+    #expect(found.first?.needsIndex == true)
+  }
+
+  @Test(arguments: [("5", true), ("100000", false)])
+  func aSortForTheFirstRowsWantsAnOrder(limit: String, isWished: Bool) throws {
+    let found = try findings(
+      """
+      Limit  (cost=9.0..9.1 rows=\(limit) width=8) (actual time=30.0..30.1 rows=\(limit) loops=1)
+        ->  LockRows  (cost=9.0..9.9 rows=300000 width=8) (actual time=30.0..30.1 rows=\(limit) loops=1)
+              ->  Sort  (cost=9.0..9.9 rows=300000 width=8) (actual time=29.0..29.1 rows=\(limit) loops=1)
+                    Sort Key: o.placed DESC
+                    Sort Method: top-N heapsort  Memory: 25kB
+                    ->  Seq Scan on orders o  (cost=0.0..8.0 rows=300000 width=8) (actual time=0.1..20.0 rows=300000 loops=1)
+                          Filter: (o.status = 'open'::text)
+                          Rows Removed by Filter: 100000
+      """)
+    #expect(found.map(\.code) == (isWished ? [.seqScan] : []))
+    #expect(found.first?.wish?.order == (isWished ? "o.placed DESC" : nil))
+    #expect(found.first?.wish?.conditions == (isWished ? ["(o.status = 'open'::text)"] : nil))
+  }
+
+  /// None of them takes a tenth of the time.
+  @Test func partitionsAreOneTable() throws {
+    let parts = (1...20).map { number in
+      """
+        ->  Seq Scan on orders_\(number) o_\(number)  (cost=0.0..4.0 rows=1 width=8) (actual time=0.1..\(number == 7 ? 2.5 : 2.0) rows=1 loops=1)
+              Filter: (o_\(number).customer_id = 5)
+              Rows Removed by Filter: 900
+      """
+    }
+    let found = try findings(
+      "Append  (cost=0.0..99.0 rows=20 width=8) (actual time=0.1..41.0 rows=20 loops=1)\n"
+        + parts.joined(separator: "\n"))
+    #expect(found.map(\.code) == [.scanDiscards])
+    #expect(found.first?.node == "Seq Scan on orders_7 o_7 and 19 others")
+    #expect(found.first?.message.hasPrefix("It reads 18.0 k rows to keep 20") == true, "\(found)")
+    #expect(found.first?.wish?.tables.count == 20 && found.first?.wish?.relation == "orders_7")
+  }
 }

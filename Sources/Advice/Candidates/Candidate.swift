@@ -62,6 +62,9 @@ public struct Candidate: Hashable, Sendable {
       + (predicate.map { " WHERE \($0.sql)" } ?? "")
   }
 
+  /// Whether it stands on columns alone, and has all rows.
+  var isPlain: Bool { predicate == nil && keyColumns.count == keys.count }
+
   /// Whether its keys are those that the other begins with, in any direction.
   func begins(_ other: Candidate) -> Bool {
     keys.count <= other.keys.count

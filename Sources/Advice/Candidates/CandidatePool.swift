@@ -39,7 +39,7 @@ struct CandidatePool {
     let all = analysis.queries.map { query in
       query.uses.flatMap { use in
         analysis.schema.relations[use.table].map { CandidateGenerator(use, in: $0).candidates() } ?? []
-      }
+      }.filter(query.sees)
     }
     let needed = notServed(all.reduce(into: Set<Candidate>()) { $0.formUnion($1) })
     suggested = all.map { list in
@@ -247,7 +247,7 @@ struct CandidatePool {
     return written
   }
 
-  /// Those that begin with a key that the statement's conditions suggest to begin with.
+  /// Those that begin with a key that the statement's conditions suggest to begin with, as far as its plans can tell.
   private func relevant(to query: Int) -> IndexSet {
     let beginnings = Set(
       suggested[query].compactMap { candidate in
@@ -256,6 +256,7 @@ struct CandidatePool {
     return IndexSet(
       candidates.indices.filter { item in
         let candidate = candidates[item]
+        guard analysis.queries[query].sees(candidate) else { return false }
         return candidate.keys.first.map { beginnings.contains(Beginning(candidate.table, $0.term)) } ?? false
       })
   }

@@ -1,4 +1,5 @@
 internal import Primitives
+internal import SQLSyntax
 
 /// A condition with the use of the table that it is on.
 private struct Fact: Hashable {

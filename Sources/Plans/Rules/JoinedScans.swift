@@ -2,16 +2,19 @@
 extension PlanReview {
   /// What the rows of a scan are joined by with far fewer others, the nearest join first. Empty where every row of the scan is in
   /// the result, whatever it is joined with.
-  func joinConditions(of scan: Int) -> [String] {
-    let node = analysis.entries[scan].node
-    let rows = analysis.entries[scan].rows ?? node.rowsEstimated
-    let read = rows + node.real("Rows Removed by Filter") * (node.actual?.loops ?? 1)
+  func joinConditions(of scan: TableScan) -> [String] {
+    let read = scan.entries.reduce(0) { sum, index in
+      let node = analysis.entries[index].node
+      return sum + rowsGiven(by: index) + node.real("Rows Removed by Filter") * (node.actual?.loops ?? 1)
+    }
     var conditions: [String] = []
-    var place = scan
+    var place = scan.first
     while let above = analysis.entries[place].parent {
       let join = analysis.entries[above].node
       switch join.type {
-      case "Hash", "Sort", "Incremental Sort", "Materialize", "Memoize", "Gather", "Gather Merge": break
+      case "Hash", "Sort", "Incremental Sort", "Materialize", "Memoize", "Gather", "Gather Merge",
+        "Append", "Merge Append":
+        break
       case "Hash Join", "Merge Join", "Nested Loop":
         let side = analysis.entries[place].node.relationship
         guard !Self.keepsAll(join, side) else { return conditions }

@@ -34,6 +34,10 @@ public struct PlanFinding: Sendable {
   public var weight: Double
   /// The index that may help, still to be worked out and checked.
   public var wish: IndexWish?
+  /// Whether it is worth a word only where an index helps: to read a table whole is right otherwise.
+  public var needsIndex = false
+  /// The place of the finding's cause in the plan, where that is a scan for want of an index: where no index helps, it is none.
+  public var scanBehind: Int?
   /// The columns whose statistics may mend an estimate, still to be worked out.
   public var statistics: StatisticsWish?
 
@@ -65,12 +69,27 @@ public struct IndexWish: Sendable, Equatable {
   public var schema: String?
   public var relation: String
   public var alias: String?
+  /// More tables that are asked the same; partitions, most of the time.
+  public var others: [Table] = []
   /// SQL expressions, all of which hold for the rows that are wanted.
   public var conditions: [String]
   /// What the index in use finds already; an index of these alone would serve no better.
   public var indexed: [String]
   /// What the rows are sorted by afterwards, as SQL; empty for nothing.
   public var order: String
+
+  public struct Table: Hashable, Sendable {
+    public var schema: String?
+    public var name: String
+
+    public init(schema: String?, name: String) {
+      self.schema = schema
+      self.name = name
+    }
+  }
+
+  /// All of them.
+  public var tables: [Table] { [Table(schema: schema, name: relation)] + others }
 
   public init(
     schema: String? = nil, relation: String, alias: String?, conditions: [String], indexed: [String] = [],

@@ -49,11 +49,17 @@ public struct PlanReview: Sendable {
 
   private func rank(_ found: [PlanFinding]) -> [PlanFinding] {
     var found = found
-    for index in found.indices { found[index].isRootCause = !isExplained(found[index], by: found) }
-    // What is slow of itself is a cause only where nothing else is.
+    for index in found.indices {
+      found[index].isRootCause = !isExplained(found[index], by: found)
+      guard found[index].isRootCause, let scan = scanBehind(found[index], found) else { continue }
+      found[index].isRootCause = false
+      found[index].scanBehind = scan
+    }
+    // What is slow of itself is a cause only where nothing else is; a scan that an index may spare is not.
     let weak: Set<PlanFinding.Code> = [.seqScan, .workersMissing, .readsFromDisk]
     let hasStrong = found.contains { $0.isRootCause && !weak.contains($0.code) }
-    for index in found.indices where weak.contains(found[index].code) && hasStrong {
+    for index in found.indices where weak.contains(found[index].code) && found[index].wish == nil && hasStrong
+    {
       found[index].isRootCause = false
     }
     return found
@@ -84,6 +90,13 @@ public struct PlanReview: Sendable {
           || finding.code == .nestedLoop && $0.code == .joinDiscards && $0.entry == entry
       }
     }
+  }
+
+  /// The scan for want of an index whose rows a hash table or a sort could not hold: with the index there are few.
+  private func scanBehind(_ finding: PlanFinding, _ all: [PlanFinding]) -> Int? {
+    guard [.hashSpills, .sortSpills].contains(finding.code), let entry = finding.entry else { return nil }
+    return all.first { $0.code == .seqScan && $0.wish != nil && $0.entry.map { consumer(of: $0) } == entry }?
+      .entry
   }
 
   /// Whether a node above may have been chosen, or given its memory, by the estimate of this one.

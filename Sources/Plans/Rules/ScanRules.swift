@@ -7,79 +7,114 @@ extension PlanReview {
   ]
 
   func scans() -> [PlanFinding] {
-    analysis.entries.indices.compactMap { index in
-      discards(index) ?? longSeqScan(index)
-    } + analysis.entries.indices.compactMap { heapFetches($0) }
+    tableScans().compactMap { scan in discards(scan) ?? longSeqScan(scan) }
+      + analysis.entries.indices.compactMap { heapFetches($0) }
       + analysis.entries.indices.compactMap { lossy($0) }
   }
 
-  private func discards(_ index: Int) -> PlanFinding? {
-    let entry = analysis.entries[index]
+  private func discards(_ scan: TableScan) -> PlanFinding? {
+    let entry = analysis.entries[scan.first]
     let node = entry.node
-    guard Self.scans.contains(node.type), let actual = node.actual, let rows = entry.rows else { return nil }
-    let removed = node.real("Rows Removed by Filter") * actual.loops
+    guard let actual = node.actual, let rows = sum(scan, \.rows) else { return nil }
+    let removed =
+      sum(scan) { $0.node.real("Rows Removed by Filter") * ($0.node.actual?.loops ?? 0) } ?? 0
     guard removed >= limits.discardRows, removed >= limits.discardRatio * rows else { return nil }
-    guard analysis.totalTime == nil || analysis.ownTimeShare(index) >= limits.nodeShare else { return nil }
+    let time = time(scan)
+    guard share(time) >= limits.nodeShare || analysis.totalTime == nil else { return nil }
     // A probe that finds one row reads no less with another index: that it runs so often is the loop's doing.
     let read = node.real("Rows Removed by Filter") + actual.rows
     if actual.loops > 1, read <= 1, node.type.hasPrefix("Index") { return nil }
     let filter = node.text("Filter") ?? "its filter"
-    let wish = wish(for: index, conditions: [node.text("Filter")] + joinConditions(of: index))
+    let wish = wish(for: scan, conditions: [node.text("Filter")] + joinConditions(of: scan))
     // Rows are averages of all loops, and rounded up to PostgreSQL 17.
     let kept = rows == 0 && actual.loops > 1 ? "fewer than 1 a loop" : PlanNumbers.count(rows)
     return PlanFinding(
-      .scanDiscards, entry: index, node: node.label,
+      .scanDiscards, entry: scan.first, node: label(scan),
       message: "It reads \(PlanNumbers.count(removed + rows)) rows to keep \(kept)"
-        + "\(timeText(entry.ownTime)): \(filter) throws the others away.",
+        + "\(timeText(time)): \(filter) throws the others away.",
       nextStep: wish == nil
         ? "Filter before: what it reads has no index." : "Make an index on the columns of \(filter).",
-      weight: ownTime(index), wish: wish)
+      weight: weight(scan), wish: wish)
   }
 
-  private func longSeqScan(_ index: Int) -> PlanFinding? {
-    let entry = analysis.entries[index]
-    guard entry.node.type == "Seq Scan", let time = entry.ownTime, time >= limits.seqScanTime,
-      analysis.ownTimeShare(index) >= limits.seqScanShare
-    else { return nil }
-    let reading =
-      "It reads the whole table\(timeText(time)) and keeps \(PlanNumbers.count(entry.rows ?? 0)) rows"
-    let joins = joinConditions(of: index)
-    if let join = joins.first, let wish = wish(for: index, conditions: [entry.node.text("Filter")] + joins) {
-      return PlanFinding(
-        .seqScan, entry: index, node: entry.node.label,
-        message: "\(reading), although few rows are joined with it: \(join).",
-        nextStep: "Make an index on its columns of \(join), so that it is searched once for each of them.",
-        weight: time, wish: wish)
+  private func longSeqScan(_ scan: TableScan) -> PlanFinding? {
+    let node = analysis.entries[scan.first].node
+    guard node.type == "Seq Scan", let time = time(scan), let rows = sum(scan, \.rows) else {
+      return nil
     }
+    let isLong = time >= limits.seqScanTime && share(time) >= limits.seqScanShare
+    if let (reason, step, wish) = need(of: scan), rows >= limits.discardRows {
+      // What is made of the rows that nobody needs counts too: a hash table, or a sort.
+      let spent = max(time, analysis.entries[consumer(of: scan.first)].time ?? 0)
+      if share(spent) >= limits.seqScanShare {
+        var finding = PlanFinding(
+          .seqScan, entry: scan.first, node: label(scan),
+          message: "\(reading(scan))\(timeText(time)) and keeps \(PlanNumbers.count(rows)) rows, \(reason).",
+          nextStep: step, weight: spent, wish: wish)
+        finding.needsIndex = !isLong
+        return finding
+      }
+    }
+    guard isLong else { return nil }
     return PlanFinding(
-      .seqScan, entry: index, node: entry.node.label, message: "\(reading): no index would read less.",
+      .seqScan, entry: scan.first, node: label(scan),
+      message: "\(reading(scan))\(timeText(time)) and keeps \(PlanNumbers.count(rows)) rows:"
+        + " no index would read less.",
       nextStep:
         "Ask for fewer rows or columns, keep the result (a summary table, a materialized view), or partition the"
         + " table so that parts of it are left out.", weight: time)
   }
 
-  /// Without ANALYZE: sequential scans with a filter, or joined with few rows, that are most of the cost.
+  /// Why few of the rows that a scan gives are needed, though its own filter does not say so: what joins them, or a LIMIT behind a
+  /// sort.
+  private func need(of scan: TableScan) -> (reason: String, step: String, wish: IndexWish)? {
+    let filter = analysis.entries[scan.first].node.text("Filter")
+    let joins = joinConditions(of: scan)
+    if let join = joins.first, let wish = wish(for: scan, conditions: [filter] + joins) {
+      return (
+        "although few rows are joined with it: \(join)",
+        "Make an index on its columns of \(join), so that it is searched once for each of them.", wish
+      )
+    }
+    if let limit = limit(behindSortOf: scan), let wish = wish(for: scan, conditions: [filter]) {
+      return (
+        "although only the first \(PlanNumbers.count(limit)) in the order of \(wish.order) are wanted",
+        "Make an index in the order of \(wish.order): reading ends with the last row that is wanted.", wish
+      )
+    }
+    return nil
+  }
+
+  /// Without ANALYZE: sequential scans with a filter, joined with few rows, or sorted for the first few, that are most of the cost.
   func expectedScans() -> [PlanFinding] {
     let total = analysis.entries[0].node.totalCost
     guard total > 0 else { return [] }
-    return analysis.entries.indices.compactMap { index in
-      let entry = analysis.entries[index]
-      let filter = entry.node.text("Filter")
-      let joins = joinConditions(of: index)
-      guard entry.node.type == "Seq Scan", let condition = filter ?? joins.first,
-        entry.ownCost >= limits.seqScanShare * total, entry.ownCost >= 100,
-        let wish = wish(for: index, conditions: [filter] + joins)
-      else { return nil }
-      return PlanFinding(
-        .seqScan, entry: index, node: entry.node.label,
-        message: "It reads the whole table, \(PlanNumbers.share(entry.ownCost / total)) of the cost, for"
-          + " \(PlanNumbers.count(entry.node.rowsEstimated)) rows"
-          + (filter == nil
-            ? ", although few rows are joined with it: \(condition)."
-            : " that are expected to fulfil \(condition)."),
-        nextStep: "Make an index on the columns of \(condition), if few rows fulfil it.",
-        weight: entry.ownCost,
-        wish: wish)
+    return tableScans().compactMap { scan in
+      let node = analysis.entries[scan.first].node
+      let cost = weight(scan)
+      guard node.type == "Seq Scan", cost >= limits.seqScanShare * total, cost >= 100 else { return nil }
+      let rows = sum(scan) { $0.node.rowsEstimated } ?? 0
+      let reading =
+        "\(reading(scan)), \(PlanNumbers.share(cost / total)) of the cost, for \(PlanNumbers.count(rows)) rows"
+      let need = need(of: scan)
+      var finding: PlanFinding
+      if let filter = node.text("Filter"),
+        let wish = wish(for: scan, conditions: [filter] + joinConditions(of: scan))
+      {
+        finding = PlanFinding(
+          .seqScan, entry: scan.first, node: label(scan),
+          message: "\(reading) that are expected to fulfil \(filter).",
+          nextStep: "Make an index on the columns of \(filter), if few rows fulfil it.", weight: cost,
+          wish: wish)
+      } else if let need {
+        finding = PlanFinding(
+          .seqScan, entry: scan.first, node: label(scan), message: "\(reading), \(need.reason).",
+          nextStep: need.step, weight: cost, wish: need.wish)
+      } else {
+        return nil
+      }
+      finding.needsIndex = true
+      return finding
     }
   }
 
@@ -193,24 +228,81 @@ extension PlanReview {
   // MARK: Indexes
 
   private func wish(for index: Int, conditions: [String?]) -> IndexWish? {
-    let node = analysis.entries[index].node
+    wish(for: TableScan(entries: [index]), conditions: conditions)
+  }
+
+  private func wish(for scan: TableScan, conditions: [String?]) -> IndexWish? {
+    let nodes = scan.entries.map { analysis.entries[$0].node }
+    let node = nodes[0]
     guard let relation = node.relation,
       ["Seq Scan", "Index Scan", "Bitmap Heap Scan", "Index Only Scan"].contains(node.type)
     else { return nil }
-    return IndexWish(
+    var wish = IndexWish(
       schema: node.schema, relation: relation, alias: node.alias, conditions: conditions.compactMap { $0 },
-      indexed: ["Index Cond", "Recheck Cond"].compactMap { node.text($0) }, order: order(above: index))
+      indexed: ["Index Cond", "Recheck Cond"].compactMap { node.text($0) }, order: order(above: scan))
+    wish.others = nodes.dropFirst().compactMap { node in
+      node.relation.map { IndexWish.Table(schema: node.schema, name: $0) }
+    }
+    return wish
   }
 
-  /// The key of a sort right above, whose rows come from this table alone.
-  private func order(above index: Int) -> String {
-    var place = analysis.entries[index].parent
+  // MARK: What stands above a scan
+
+  /// What only brings rows together.
+  private static let gatherings = TableScan.appends.union(["Gather", "Gather Merge"])
+
+  /// The sort right above, whose rows come from this table alone.
+  private func sort(above scan: TableScan) -> Int? {
+    var place = analysis.entries[scan.first].parent
     while let above = place {
-      let node = analysis.entries[above].node
-      if node.type == "Sort" { return node.text("Sort Key") ?? "" }
-      guard ["Gather", "Gather Merge"].contains(node.type) else { return "" }
+      let type = analysis.entries[above].node.type
+      if type == "Sort" { return isAlone(scan, below: above) ? above : nil }
+      guard Self.gatherings.contains(type) else { return nil }
       place = analysis.entries[above].parent
     }
-    return ""
+    return nil
   }
+
+  /// Whether an Append on the way has no other parts.
+  private func isAlone(_ scan: TableScan, below place: Int) -> Bool {
+    analysis.below(place).allSatisfy { below in
+      Self.gatherings.contains(analysis.entries[below].node.type) || scan.entries.contains(below)
+        || analysis.below(scan.first).contains(below)
+    }
+  }
+
+  private func order(above scan: TableScan) -> String {
+    sort(above: scan).flatMap { analysis.entries[$0].node.text("Sort Key") } ?? ""
+  }
+
+  /// How many of the sorted rows are wanted, where these are few.
+  private func limit(behindSortOf scan: TableScan) -> Double? {
+    var place = sort(above: scan).flatMap { analysis.entries[$0].parent }
+    while let above = place, ["Gather Merge", "LockRows"].contains(analysis.entries[above].node.type) {
+      place = analysis.entries[above].parent
+    }
+    guard let above = place, analysis.entries[above].node.type == "Limit" else { return nil }
+    let wanted = analysis.entries[above].rows ?? analysis.entries[above].node.rowsEstimated
+    let read = sum(scan, \.rows) ?? sum(scan) { $0.node.rowsEstimated } ?? 0
+    return wanted * limits.discardRatio <= read ? wanted : nil
+  }
+
+  /// The hash table or the sort that is made of a scan's rows; the scan itself where there is none.
+  func consumer(of scan: Int) -> Int {
+    var place = scan
+    while let above = analysis.entries[place].parent {
+      let type = analysis.entries[above].node.type
+      if ["Hash", "Sort"].contains(type) { return above }
+      guard Self.gatherings.contains(type) else { break }
+      place = above
+    }
+    return scan
+  }
+
+  private func share(_ time: Double?) -> Double {
+    guard let time, let total = analysis.totalTime, total > 0 else { return 0 }
+    return min(1, time / total)
+  }
+
+  private func weight(_ scan: TableScan) -> Double { scan.entries.reduce(0) { $0 + ownTime($1) } }
 }

@@ -53,7 +53,7 @@ public enum StatisticsAdvice {
   }
 
   private static func compared(_ wish: StatisticsWish) -> [String] {
-    var found = ConditionColumns(alias: wish.alias ?? wish.relation)
+    var found = ConditionColumns(aliases: [wish.alias ?? wish.relation])
     for condition in wish.conditions.prefix(8) { found.read(condition) }
     return found.compared
   }
@@ -65,9 +65,8 @@ public enum StatisticsAdvice {
       let items =
         try SQLSyntax.parse("select 1 from t order by \(wish.groups)").first?
         .tree["SelectStmt"]["sortClause"].elements ?? []
-      let columns = items.map {
-        ConditionColumns.column($0["SortBy"]["node"], wish.alias ?? wish.relation)
-      }
+      let table = ConditionColumns(aliases: [wish.alias ?? wish.relation])
+      let columns = items.map { table.column($0["SortBy"]["node"]) }
       return columns.contains(nil) ? [] : columns.compactMap { $0 }
     } catch {
       // What the plan prints and the grammar of 15 does not know has no columns to name.

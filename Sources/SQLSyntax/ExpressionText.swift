@@ -1,13 +1,17 @@
-internal import Primitives
+public import Primitives
 
 /// Writes an expression of a parse tree as SQL, as far as an index could stand on it: functions, casts and operators over
 /// columns of one table and constants.
-struct ExpressionText {
-  /// The column that a reference names, as SQL wants it; nil where it is none of the table in question.
-  let column: (JSON) -> String?
+public struct ExpressionText {
+  private let column: (JSON) -> String?
+
+  /// - Parameter column: the column that a `ColumnRef` names, as SQL wants it; nil where it is none of the table in question.
+  public init(column: @escaping (JSON) -> String?) {
+    self.column = column
+  }
 
   /// Nil for what it does not know: parameters, aggregates, subqueries, …
-  func sql(_ node: JSON) -> String? {
+  public func sql(_ node: JSON) -> String? {
     guard let (kind, body) = node.members.first.map({ ($0.key, $0.value) }) else { return nil }
     switch kind {
     case "ColumnRef": return column(body)
@@ -21,7 +25,7 @@ struct ExpressionText {
   }
 
   /// A constant as a literal, without its type.
-  static func constant(_ body: JSON) -> String? {
+  private static func constant(_ body: JSON) -> String? {
     if body["isnull"].boolean == true { return "NULL" }
     if case .object = body["sval"] { return literal(body["sval"]["sval"].text ?? "") }
     if case .object = body["ival"] { return String(body["ival"]["ival"].integer ?? 0) }
@@ -31,7 +35,7 @@ struct ExpressionText {
   }
 
   /// By the rule of `PQescapeLiteral`, by scalars: to Swift a quote with a combining mark behind it is another character.
-  static func literal(_ text: String) -> String {
+  private static func literal(_ text: String) -> String {
     let hasBackslash = text.utf8.contains(UInt8(ascii: "\\"))
     var out = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
@@ -39,16 +43,6 @@ struct ExpressionText {
       if scalar == "'" || scalar == "\\" { out.append(scalar) }
     }
     return (hasBackslash ? "E'" : "'") + String(out) + "'"
-  }
-
-  /// Quoted always: a word of the grammar needs it, and others it does no harm.
-  static func quoted(_ name: String) -> String {
-    var out = String.UnicodeScalarView()
-    for scalar in name.unicodeScalars {
-      out.append(scalar)
-      if scalar == "\"" { out.append(scalar) }
-    }
-    return "\"\(String(out))\""
   }
 
   private func list(_ nodes: JSON) -> String? {
@@ -64,7 +58,7 @@ struct ExpressionText {
     }
     let names = body["funcname"].elements.compactMap { $0["String"]["sval"].text }
     guard !names.isEmpty else { return nil }
-    return names.map(Self.name).joined(separator: ".") + "(\(arguments))"
+    return names.map(SQLSyntax.quoted).joined(separator: ".") + "(\(arguments))"
   }
 
   private func cast(_ body: JSON) -> String? {
@@ -79,22 +73,13 @@ struct ExpressionText {
     return sql(body["lexpr"]).map { "(\($0) \(sign) \(right))" }
   }
 
-  static func typeName(_ body: JSON) -> String? {
+  private static func typeName(_ body: JSON) -> String? {
     let names = body["names"].elements.compactMap { $0["String"]["sval"].text }
     guard !names.isEmpty, body["setof"].boolean != true else { return nil }
     let modifiers = body["typmods"].elements.map { constant($0["A_Const"]) }
     guard !modifiers.contains(where: { $0 == nil }) else { return nil }
     let list = modifiers.isEmpty ? "" : "(\(modifiers.compactMap { $0 }.joined(separator: ", ")))"
     let dimensions = String(repeating: "[]", count: body["arrayBounds"].elements.count)
-    return names.map(name).joined(separator: ".") + list + dimensions
-  }
-
-  /// Without quotes where none can be needed.
-  private static func name(_ name: String) -> String {
-    let isPlain = name.utf8.allSatisfy { byte in
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || byte == UInt8(ascii: "_")
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-    }
-    return isPlain && ["pg_catalog", "lower", "upper", "substring"].contains(name) ? name : quoted(name)
+    return names.map(SQLSyntax.quoted).joined(separator: ".") + list + dimensions
   }
 }
