@@ -19,6 +19,8 @@ struct ParameterSearch {
 
   /// The most questions that are asked for one statement; each is a round trip and an analysis.
   static let questionsMax = 400
+  /// How long it goes on asking: a server may be slow, or a statement long.
+  private static let timeMax = Duration.seconds(10)
   /// How many errors deep one choice builds on another.
   private static let depthMax = 24
   /// A text is changed for GROUP BY, and for parameters of two types.
@@ -34,6 +36,7 @@ struct ParameterSearch {
   private let serverVersion: Int
   private var statement: NormalizedText
   private var questions = 0
+  private let deadline = Deadline.after(timeMax)
 
   /// What was found: the text to send, and the types of its parameters, `unknown` where the server knows better.
   struct Found {
@@ -138,7 +141,7 @@ struct ParameterSearch {
       var moved: [(types: [Int: DataType], error: ServerError)] = []
       // What nothing determines is text, as a string without a cast is.
       for type in error.sqlState == "42P18" ? [.text] : Self.types {
-        guard questions < Self.questionsMax else { return nil }
+        guard questions < Self.questionsMax, !deadline.hasPassed else { return nil }
         var tried = types
         for parameter in group { tried[parameter] = type }
         switch try question(tried) {
