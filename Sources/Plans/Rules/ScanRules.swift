@@ -246,59 +246,6 @@ extension PlanReview {
     return wish
   }
 
-  // MARK: What stands above a scan
-
-  /// What only brings rows together.
-  private static let gatherings = TableScan.appends.union(["Gather", "Gather Merge"])
-
-  /// The sort right above, whose rows come from this table alone.
-  private func sort(above scan: TableScan) -> Int? {
-    var place = analysis.entries[scan.first].parent
-    while let above = place {
-      let type = analysis.entries[above].node.type
-      if type == "Sort" { return isAlone(scan, below: above) ? above : nil }
-      guard Self.gatherings.contains(type) else { return nil }
-      place = analysis.entries[above].parent
-    }
-    return nil
-  }
-
-  /// Whether an Append on the way has no other parts.
-  private func isAlone(_ scan: TableScan, below place: Int) -> Bool {
-    analysis.below(place).allSatisfy { below in
-      Self.gatherings.contains(analysis.entries[below].node.type) || scan.entries.contains(below)
-        || analysis.below(scan.first).contains(below)
-    }
-  }
-
-  private func order(above scan: TableScan) -> String {
-    sort(above: scan).flatMap { analysis.entries[$0].node.text("Sort Key") } ?? ""
-  }
-
-  /// How many of the sorted rows are wanted, where these are few.
-  private func limit(behindSortOf scan: TableScan) -> Double? {
-    var place = sort(above: scan).flatMap { analysis.entries[$0].parent }
-    while let above = place, ["Gather Merge", "LockRows"].contains(analysis.entries[above].node.type) {
-      place = analysis.entries[above].parent
-    }
-    guard let above = place, analysis.entries[above].node.type == "Limit" else { return nil }
-    let wanted = analysis.entries[above].rows ?? analysis.entries[above].node.rowsEstimated
-    let read = sum(scan, \.rows) ?? sum(scan) { $0.node.rowsEstimated } ?? 0
-    return wanted * limits.discardRatio <= read ? wanted : nil
-  }
-
-  /// The hash table or the sort that is made of a scan's rows; the scan itself where there is none.
-  func consumer(of scan: Int) -> Int {
-    var place = scan
-    while let above = analysis.entries[place].parent {
-      let type = analysis.entries[above].node.type
-      if ["Hash", "Sort"].contains(type) { return above }
-      guard Self.gatherings.contains(type) else { break }
-      place = above
-    }
-    return scan
-  }
-
   private func share(_ time: Double?) -> Double {
     guard let time, let total = analysis.totalTime, total > 0 else { return 0 }
     return min(1, time / total)

@@ -60,6 +60,54 @@ extension PlanReview {
   }
 }
 
+/// What stands above a scan and makes something of its rows.
+extension PlanReview {
+  /// What only brings rows together.
+  private static let gatherings = TableScan.appends.union(["Gather", "Gather Merge"])
+
+  /// The sort right above, whose rows come from this table alone.
+  private func sort(above scan: TableScan) -> Int? {
+    var place = analysis.entries[scan.first].parent
+    while let above = place {
+      let type = analysis.entries[above].node.type
+      if type == "Sort" { return above }
+      guard Self.gatherings.contains(type) else { return nil }
+      let hasOthers = analysis.entries[above].children.count > scan.entries.count
+      if TableScan.appends.contains(type), hasOthers { return nil }
+      place = analysis.entries[above].parent
+    }
+    return nil
+  }
+
+  func order(above scan: TableScan) -> String {
+    sort(above: scan).flatMap { analysis.entries[$0].node.text("Sort Key") } ?? ""
+  }
+
+  /// How many of the sorted rows are wanted, where these are few.
+  func limit(behindSortOf scan: TableScan) -> Double? {
+    var place = sort(above: scan).flatMap { analysis.entries[$0].parent }
+    while let above = place, ["Gather Merge", "LockRows"].contains(analysis.entries[above].node.type) {
+      place = analysis.entries[above].parent
+    }
+    guard let above = place, analysis.entries[above].node.type == "Limit" else { return nil }
+    let wanted = analysis.entries[above].rows ?? analysis.entries[above].node.rowsEstimated
+    let read = sum(scan, \.rows) ?? sum(scan) { $0.node.rowsEstimated } ?? 0
+    return wanted * limits.discardRatio <= read ? wanted : nil
+  }
+
+  /// The hash table or the sort that is made of a scan's rows; the scan itself where there is none.
+  func consumer(of scan: Int) -> Int {
+    var place = scan
+    while let above = analysis.entries[place].parent {
+      let type = analysis.entries[above].node.type
+      if ["Hash", "Sort"].contains(type) { return above }
+      guard Self.gatherings.contains(type) else { break }
+      place = above
+    }
+    return scan
+  }
+}
+
 extension PlanNode {
   /// A condition without the alias, which is another one in each partition.
   fileprivate func plainText(_ key: String) -> String {
