@@ -121,4 +121,30 @@ struct JoinedScanTests {
     #expect(found.first?.message.hasPrefix("It reads 18.0 k rows to keep 20") == true, "\(found)")
     #expect(found.first?.wish?.tables.count == 20 && found.first?.wish?.relation == "orders_7")
   }
+
+  /// As PostgreSQL 15 made it of `select max(created_at) from orders`, with VERBOSE.
+  @Test(arguments: [
+    ("max(created_at)", true), ("min(created_at), max(created_at)", true),
+    ("min(paid), max(created_at)", false),
+    ("max(created_at), count(*)", false),
+    ("max(created_at) FILTER (WHERE paid)", false), ("sum(created_at)", false),
+  ])
+  func theEndOfAnOrderIsWished(output: String, isWished: Bool) throws {
+    let found = try findings(
+      """
+      Finalize Aggregate  (cost=9.0..9.1 rows=1 width=8) (actual time=300.0..301.0 rows=1 loops=1)
+        Output: \(output)
+        ->  Gather  (cost=9.0..9.1 rows=2 width=8) (actual time=300.0..301.0 rows=3 loops=1)
+              Output: (PARTIAL \(output))
+              Workers Planned: 2
+              Workers Launched: 2
+              ->  Partial Aggregate  (cost=8.0..9.0 rows=1 width=8) (actual time=290.0..290.0 rows=1 loops=3)
+                    Output: PARTIAL \(output)
+                    ->  Parallel Seq Scan on public.orders  (cost=0.0..8.0 rows=400000 width=8) (actual time=0.1..240.0 rows=400000 loops=3)
+                          Output: created_at, paid
+      """)
+    let scan = try #require(found.first { $0.code == .seqScan })
+    #expect((scan.wish?.order == "created_at") == isWished, "\(scan)")
+    #expect(scan.message.contains("least or the greatest created_at") == isWished)
+  }
 }

@@ -65,8 +65,8 @@ extension PlanReview {
         + " table so that parts of it are left out.", weight: time)
   }
 
-  /// Why few of the rows that a scan gives are needed, though its own filter does not say so: what joins them, or a LIMIT behind a
-  /// sort.
+  /// Why few of the rows that a scan gives are needed, though its own filter does not say so: what joins them, a LIMIT behind a sort,
+  /// or the least or greatest value of all.
   private func need(of scan: TableScan) -> (reason: String, step: String, wish: IndexWish)? {
     let filter = analysis.entries[scan.first].node.text("Filter")
     let joins = joinConditions(of: scan)
@@ -80,6 +80,12 @@ extension PlanReview {
       return (
         "although only the first \(PlanNumbers.count(limit)) in the order of \(wish.order) are wanted",
         "Make an index in the order of \(wish.order): reading ends with the last row that is wanted.", wish
+      )
+    }
+    if let value = extreme(of: scan), let wish = wish(for: scan, conditions: [filter]) {
+      return (
+        "although only the least or the greatest \(value) is wanted",
+        "Make an index in the order of \(value): one end of it has the answer.", wish
       )
     }
     return nil

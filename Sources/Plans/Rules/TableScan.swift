@@ -65,13 +65,12 @@ extension PlanReview {
   /// What only brings rows together.
   private static let gatherings = TableScan.appends.union(["Gather", "Gather Merge"])
 
-  /// The sort right above, whose rows come from this table alone.
-  private func sort(above scan: TableScan) -> Int? {
+  /// The next node above that does more than to bring rows together, and whose rows come from this table alone.
+  private func user(of scan: TableScan) -> Int? {
     var place = analysis.entries[scan.first].parent
     while let above = place {
       let type = analysis.entries[above].node.type
-      if type == "Sort" { return above }
-      guard Self.gatherings.contains(type) else { return nil }
+      guard Self.gatherings.contains(type) else { return above }
       let hasOthers = analysis.entries[above].children.count > scan.entries.count
       if TableScan.appends.contains(type), hasOthers { return nil }
       place = analysis.entries[above].parent
@@ -79,8 +78,32 @@ extension PlanReview {
     return nil
   }
 
+  private func sort(above scan: TableScan) -> Int? {
+    user(of: scan).flatMap { analysis.entries[$0].node.type == "Sort" ? $0 : nil }
+  }
+
+  /// The order that the rows are wanted in, as SQL; empty for none.
   func order(above scan: TableScan) -> String {
-    sort(above: scan).flatMap { analysis.entries[$0].node.text("Sort Key") } ?? ""
+    sort(above: scan).flatMap { analysis.entries[$0].node.text("Sort Key") } ?? extreme(of: scan) ?? ""
+  }
+
+  /// What is looked for the least or the greatest value of and nothing else, so that one end of an index has the answer. Only plans
+  /// with VERBOSE tell it.
+  func extreme(of scan: TableScan) -> String? {
+    // Without groups; a plain aggregate's strategy is left out.
+    guard let node = user(of: scan).map({ analysis.entries[$0].node }), node.type == "Aggregate",
+      node.text("Strategy") == nil, let output = node.text("Output")
+    else { return nil }
+    let values = output.split(separator: ", ").map(Self.extreme)
+    return values.allSatisfy { $0 == values[0] } ? values.first ?? nil : nil
+  }
+
+  /// What stands in the brackets of `min(x)`, also as `PARTIAL min(x)`; nil where there is more to it, such as a FILTER.
+  private static func extreme(_ output: Substring) -> String? {
+    let call = output.hasPrefix("PARTIAL ") ? output.dropFirst("PARTIAL ".count) : output
+    guard call.hasPrefix("min(") || call.hasPrefix("max("), call.firstIndex(of: ")") == call.indices.last
+    else { return nil }
+    return String(call.dropFirst("min(".count).dropLast())
   }
 
   /// How many of the sorted rows are wanted, where these are few.
@@ -95,12 +118,12 @@ extension PlanReview {
     return wanted * limits.discardRatio <= read ? wanted : nil
   }
 
-  /// The hash table or the sort that is made of a scan's rows; the scan itself where there is none.
+  /// The hash table, the sort or the aggregate that is made of a scan's rows; the scan itself where there is none.
   func consumer(of scan: Int) -> Int {
     var place = scan
     while let above = analysis.entries[place].parent {
       let type = analysis.entries[above].node.type
-      if ["Hash", "Sort"].contains(type) { return above }
+      if ["Hash", "Sort", "Aggregate"].contains(type) { return above }
       guard Self.gatherings.contains(type) else { break }
       place = above
     }
