@@ -86,7 +86,7 @@ struct AdviceView: Renderable {
   }
 
   private static let header: [TableColumn] = [
-    "table", "keys", "include", .number("size"), .number("cost_saved"), "statements",
+    "table", "keys", "include", .number("size"), .number("cost_saved"), "for_statement",
   ]
 
   private static func row(_ index: AdvisedIndex) -> [String] {
