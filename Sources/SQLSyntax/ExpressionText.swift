@@ -4,13 +4,22 @@ public import Primitives
 /// columns of one table and constants.
 public struct ExpressionText {
   private let column: (JSON) -> String?
+  private let hasParameters: Bool
 
-  /// - Parameter column: the column that a `ColumnRef` names, as SQL wants it; nil where it is none of the table in question.
-  public init(column: @escaping (JSON) -> String?) {
+  /// - Parameters:
+  ///   - parameters: whether `$1` and `CURRENT_DATE` may stand in it, where it is a value and no key.
+  ///   - column: the column that a `ColumnRef` names, as SQL wants it; nil where it is none of the table in question.
+  public init(parameters: Bool = false, column: @escaping (JSON) -> String?) {
     self.column = column
+    hasParameters = parameters
   }
 
-  /// Nil for what it does not know: parameters, aggregates, subqueries, …
+  private static let clocks = [
+    "SVFOP_CURRENT_DATE": "CURRENT_DATE", "SVFOP_CURRENT_TIMESTAMP": "CURRENT_TIMESTAMP",
+    "SVFOP_LOCALTIMESTAMP": "LOCALTIMESTAMP",
+  ]
+
+  /// Nil for what it does not know: aggregates, subqueries, …
   public func sql(_ node: JSON) -> String? {
     guard let (kind, body) = node.members.first.map({ ($0.key, $0.value) }) else { return nil }
     switch kind {
@@ -19,6 +28,8 @@ public struct ExpressionText {
     case "FuncCall": return call(body)
     case "TypeCast": return cast(body)
     case "A_Expr" where body["kind"].text == "AEXPR_OP": return operation(body)
+    case "ParamRef" where hasParameters: return "$\(body["number"].integer ?? 0)"
+    case "SQLValueFunction" where hasParameters: return Self.clocks[body["op"].text ?? ""]
     case "CoalesceExpr": return list(body["args"]).map { "COALESCE(\($0))" }
     default: return nil
     }
@@ -27,22 +38,11 @@ public struct ExpressionText {
   /// A constant as a literal, without its type.
   private static func constant(_ body: JSON) -> String? {
     if body["isnull"].boolean == true { return "NULL" }
-    if case .object = body["sval"] { return literal(body["sval"]["sval"].text ?? "") }
+    if case .object = body["sval"] { return SQLSyntax.literal(body["sval"]["sval"].text ?? "") }
     if case .object = body["ival"] { return String(body["ival"]["ival"].integer ?? 0) }
     if case .object = body["fval"] { return body["fval"]["fval"].text }
     if case .object = body["boolval"] { return body["boolval"]["boolval"].boolean == true ? "true" : "false" }
     return nil
-  }
-
-  /// By the rule of `PQescapeLiteral`, by scalars: to Swift a quote with a combining mark behind it is another character.
-  private static func literal(_ text: String) -> String {
-    let hasBackslash = text.utf8.contains(UInt8(ascii: "\\"))
-    var out = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars {
-      out.append(scalar)
-      if scalar == "'" || scalar == "\\" { out.append(scalar) }
-    }
-    return (hasBackslash ? "E'" : "'") + String(out) + "'"
   }
 
   private func list(_ nodes: JSON) -> String? {

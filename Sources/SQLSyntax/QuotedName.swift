@@ -12,4 +12,15 @@ extension SQLSyntax {
     }
     return "\"" + name.doubling(["\""]) + "\""
   }
+
+  /// A string constant. By the rule of `PQescapeLiteral`, by scalars: to Swift a quote with a combining mark behind it is another character.
+  public static func literal(_ text: String) -> String {
+    let hasBackslash = text.utf8.contains(UInt8(ascii: "\\"))
+    var out = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      out.append(scalar)
+      if scalar == "'" || scalar == "\\" { out.append(scalar) }
+    }
+    return (hasBackslash ? "E'" : "'") + String(out) + "'"
+  }
 }

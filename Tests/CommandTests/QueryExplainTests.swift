@@ -144,6 +144,50 @@ import Testing
     }
   }
 
+  /// An index on an expression may be impossible (`timestamptz::date` is not immutable) or not needed: the range is tried, and an
+  /// index that is there is found.
+  @Test(.enabled("the server does not offer HypoPG") { try await serverOffers("hypopg") })
+  func theColumnItselfIsCompared() async throws {
+    try await withDatabase(template: Self.orders) { database in
+      try await database.sql(
+        """
+        create extension hypopg;
+        create table visits (id bigint primary key, at timestamptz, seen int, tags text[], note text);
+        insert into visits select n, '2026-01-01'::timestamptz + n * interval '10 minutes', n % 5000, '{a}', repeat('x', 50)
+          from generate_series(1, 40000) n;
+        vacuum analyze
+        """)
+      func step(_ condition: String, _ arguments: [String]) async throws -> String {
+        let sql = "select * from visits where \(condition)"
+        let result = try await run(arguments + ["--json", sql], database)
+        #expect(result.exitCode == 0, "\(result.stderr)")
+        let finding = try json(result)["findings"].elements.first { $0["root_cause"] == true } ?? .null
+        return finding["next_step"].text ?? ""
+      }
+      for arguments in [["--analyze"], []] {
+        let day = try await step("at::date = '2026-03-03'", arguments)
+        #expect(day.hasPrefix("Compare the column itself, at >= '2026-03-03' AND at < date '2026-03-03' + 1"))
+        #expect(
+          day.contains("CREATE INDEX CONCURRENTLY ON public.visits (at); -- verified with HypoPG"), "\(day)")
+        #expect(!day.contains("cannot be changed"), "\(day)")
+        for (condition, bare) in [("id = 5.0", "id = 5"), ("id::text = '5'", "id = '5'")] {
+          let step = try await step(condition, arguments)
+          #expect(step.hasPrefix("Compare the column itself, \(bare): "), "\(step)")
+          #expect(step.contains("an index that is there finds the rows then; -- verified"), "\(step)")
+        }
+        let both = try await step("coalesce(seen, 0) = 7", arguments)
+        #expect(
+          both.contains("itself, seen = 7:") && both.contains("visits ((COALESCE(seen, 0)));"), "\(both)")
+      }
+      // Half of the table: the planner takes 200 rows for it, and an index of the expression seems to help.
+      #expect(try await step("at + interval '1 day' > '2026-04-01'", []) == "")
+      #expect(
+        try await step("'b' = any (tags)", ["--analyze"]).hasPrefix(
+          "Write tags @> ARRAY['b'], which a GIN index finds: CREATE INDEX CONCURRENTLY ON public.visits USING gin (tags);"
+        ))
+    }
+  }
+
   /// The planner does not see it, whatever it is worth.
   @Test(.enabled("the server does not offer HypoPG") { try await serverOffers("hypopg") })
   func anExpressionOfALaterTableIsNotCalledUseless() async throws {

@@ -13,10 +13,21 @@ public struct IndexCandidates: Sendable {
   private static let keysMax = 3
   private static let optionsMax = 6
 
-  public init(_ wish: IndexWish) {
-    var found = ConditionColumns(wish)
+  /// What an index on plain columns wants written otherwise, as SQL; empty where the conditions are read as they stand.
+  let rewritten: [String]
+  private let searches: [ConditionColumns.Search]
+
+  public init(_ wish: IndexWish) { self.init(wish, types: [:], bare: false) }
+
+  /// - Parameters:
+  ///   - types: the columns' types, by their names in SQL.
+  ///   - bare: whether what is compared with something made of a column is taken for a comparison of the column itself.
+  init(_ wish: IndexWish, types: [String: String], bare: Bool) {
+    var found = ConditionColumns(wish, types: types, bare: bare)
     for condition in wish.conditions.prefix(8) { found.read(condition) }
-    var known = ConditionColumns(wish)
+    rewritten = found.rewritten
+    searches = found.searches
+    var known = ConditionColumns(wish, types: types)
     for condition in wish.indexed.prefix(8) { known.read(condition) }
     let added = found.equal + found.range
     let inUse = known.equal.filter { !added.contains($0) }
@@ -41,6 +52,15 @@ public struct IndexCandidates: Sendable {
         sides.enumerated().filter { !sides[..<$0.offset].contains($0.element) }.map(\.element), at: 0)
     }
     self.options = Array(options.prefix(Self.optionsMax))
+  }
+
+  /// What to do where no btree serves the conditions, but an index of another kind does.
+  func otherStep(_ tables: WishedTables) -> String? {
+    searches.first.map { search in
+      (search.instead.map { "Write \($0), which a GIN index finds: " } ?? "")
+        + tables.ddl(["USING gin (\(search.key))"]) + "; -- not verified: HypoPG knows no GIN"
+        + (search.key.hasSuffix(" gin_trgm_ops") ? "; it needs CREATE EXTENSION pg_trgm" : "")
+    }
   }
 
   /// Whether a key of it is no column.
@@ -69,160 +89,5 @@ public struct IndexCandidates: Sendable {
             ? " NULLS FIRST" : nulls == "SORTBY_NULLS_LAST" ? " NULLS LAST" : ""))
     }
     return keys
-  }
-}
-
-/// The columns of one table in conditions, and what an index could stand on.
-struct ConditionColumns {
-  /// What conditions call the table.
-  private let aliases: Set<String>
-  /// Keys of an index, as SQL.
-  private(set) var equal: [String] = []
-  private(set) var range: [String] = []
-  /// The keys of each side of an OR; empty where one has none.
-  private(set) var alternatives: [[String]] = []
-  /// All that are compared with something, also in alternatives.
-  private(set) var compared: [String] = []
-
-  /// Longer texts are lists of constants or of alternatives, of which no index is made.
-  static let textMax = 64 << 10
-
-  init(aliases: Set<String>) { self.aliases = aliases }
-
-  /// Partitions are numbered behind the alias of their parent, by which joins and sorts above them name the column.
-  init(_ wish: IndexWish) {
-    let alias = wish.alias ?? wish.relation
-    aliases = wish.others.isEmpty ? [alias] : [alias, Self.withoutNumber(alias)]
-  }
-
-  private static func withoutNumber(_ alias: String) -> String {
-    guard let end = alias.lastIndex(of: "_"), alias[end...].dropFirst().allSatisfy(\.isNumber) else {
-      return alias
-    }
-    return String(alias[..<end])
-  }
-
-  mutating func read(_ condition: String) {
-    guard condition.utf8.count <= Self.textMax else { return }
-    // What stands for another part of the plan is a value like any other.
-    var sql = condition
-    for name in ["hashed SubPlan", "SubPlan", "InitPlan"] { sql = Self.blank(name, in: sql) }
-    // As with an order: what is no SQL names no columns.
-    guard let statement = try? SQLSyntax.parse("select 1 from t where \(sql)").first else { return }
-    let clause = statement.tree["SelectStmt"]["whereClause"]
-    read(clause, depth: 0)
-    compare(clause, depth: 0)
-  }
-
-  private mutating func compare(_ node: JSON, depth: Int) {
-    guard depth < 64, let (kind, body) = node.members.first else { return }
-    let sides: [JSON] =
-      switch kind {
-      case "BoolExpr": body["args"].elements
-      case "A_Expr": [body["lexpr"], body["rexpr"]]
-      case "NullTest", "BooleanTest": [body["arg"]]
-      default: []
-      }
-    for side in kind == "BoolExpr" ? [] : sides {
-      if let column = column(side) { add(column, &compared) }
-    }
-    if kind == "BoolExpr" { for side in sides { compare(side, depth: depth + 1) } }
-    if kind == "ColumnRef", let column = column(node) { add(column, &compared) }
-  }
-
-  /// `(SubPlan 1)` becomes `(null)`.
-  private static func blank(_ name: String, in sql: String) -> String {
-    var pieces = sql.split(separator: name + " ", omittingEmptySubsequences: false).map(String.init)
-    guard pieces.count > 1 else { return sql }
-    for index in pieces.indices.dropFirst() { pieces[index] = String(pieces[index].drop { $0.isNumber }) }
-    return pieces.joined(separator: "null")
-  }
-
-  private mutating func read(_ node: JSON, depth: Int) {
-    guard depth < 64, let (kind, body) = node.members.first else { return }
-    switch kind {
-    case "BoolExpr":
-      let parts = body["args"].elements
-      if body["boolop"].text == "AND_EXPR" { for part in parts { read(part, depth: depth + 1) } }
-      if body["boolop"].text == "OR_EXPR", alternatives.isEmpty { readAlternatives(parts, depth) }
-      if body["boolop"].text == "NOT_EXPR", let column = parts.first.flatMap({ column($0) }) {
-        add(column, &equal)
-      }
-    case "A_Expr": readComparison(body)
-    case "NullTest":
-      if body["nulltesttype"].text == "IS_NULL", let column = key(body["arg"]) {
-        add(column, &equal)
-      }
-    case "ColumnRef": if let column = column(node) { add(column, &equal) }
-    default: break
-    }
-  }
-
-  private mutating func readComparison(_ body: JSON) {
-    let name = body["name"].elements.first?["String"]
-    let sign = name?["sval"].text ?? name?["str"].text ?? ""
-    let left = key(body["lexpr"])
-    let right = key(body["rexpr"])
-    // Two columns of the same table compared with each other are no search.
-    guard let key = left ?? right, left == nil || right == nil else { return }
-    switch (body["kind"].text ?? "", sign) {
-    case ("AEXPR_OP", "="), ("AEXPR_IN", "="), ("AEXPR_OP_ANY", "="): add(key, &equal)
-    case ("AEXPR_OP", "<"), ("AEXPR_OP", ">"), ("AEXPR_OP", "<="), ("AEXPR_OP", ">="), ("AEXPR_BETWEEN", _):
-      add(key, &range)
-    // Whatever the collation, this class finds text by its beginning.
-    case ("AEXPR_OP", "~~") where left != nil && Self.hasBeginning(body["rexpr"]):
-      add("\(key) text_pattern_ops", &range)
-    default: break
-    }
-  }
-
-  /// Whether a pattern of LIKE begins with something.
-  private static func hasBeginning(_ pattern: JSON) -> Bool {
-    let constant = pattern["TypeCast"]["arg"].members.isEmpty ? pattern : pattern["TypeCast"]["arg"]
-    guard let first = constant["A_Const"]["sval"]["sval"].text?.first else { return false }
-    return first != "%" && first != "_"
-  }
-
-  /// One index for each side: the server puts together what they find.
-  private mutating func readAlternatives(_ sides: [JSON], _ depth: Int) {
-    var keys: [[String]] = []
-    for side in sides {
-      var found = ConditionColumns(aliases: aliases)
-      found.read(side, depth: depth + 1)
-      let both = found.equal + found.range.prefix(1)
-      guard !both.isEmpty else { return }
-      keys.append(both)
-    }
-    alternatives = keys
-  }
-
-  private func add(_ column: String, _ list: inout [String]) {
-    if !list.contains(column) { list.append(column) }
-  }
-
-  /// What an index can stand on: a column, or an expression over columns of the table.
-  func key(_ node: JSON) -> String? {
-    if let column = column(node) { return column }
-    var hasColumn = false
-    let text = ExpressionText { reference in
-      let column = column(["ColumnRef": reference])
-      hasColumn = hasColumn || column != nil
-      return column
-    }
-    guard let sql = text.sql(node), hasColumn, sql.utf8.count <= 200 else { return nil }
-    return "(\(sql))"
-  }
-
-  /// The quoted name of a column of the table, with or without a cast.
-  func column(_ node: JSON) -> String? {
-    var node = node
-    if case .object = node["TypeCast"] { node = node["TypeCast"]["arg"] }
-    let fields = node["ColumnRef"]["fields"].elements.map {
-      $0["String"]["sval"].text ?? $0["String"]["str"].text
-    }
-    guard let name = fields.last, let name else { return nil }
-    if fields.count == 1 { return SQLSyntax.quoted(name) }
-    guard fields.count == 2, let table = fields[0], aliases.contains(table) else { return nil }
-    return SQLSyntax.quoted(name)
   }
 }

@@ -24,13 +24,24 @@ public struct IndexProof {
 
   /// Names the index without having tried it, for a plan from a file.
   public static func unverified(_ findings: [PlanFinding], because reason: String) -> [PlanFinding] {
-    findings.map { finding in
-      var finding = finding
-      if let wish = finding.wish, let option = IndexCandidates(wish).options.first {
-        finding.nextStep = "\(WishedTables(wish).ddl(option)); -- not verified: \(reason)"
-      }
-      return finding
+    findings.map { unverified($0, because: reason) { WishedTables($0) } }
+  }
+
+  private static func unverified(
+    _ finding: PlanFinding, because reason: String, _ tables: (IndexWish) throws -> WishedTables
+  ) rethrows -> PlanFinding {
+    guard let wish = finding.wish else { return finding }
+    var finding = finding
+    let tables = try tables(wish)
+    let candidates = IndexCandidates(wish, types: tables.types, bare: false)
+    if let bare = BareProof.unverified(wish, tables) {
+      finding.nextStep = "\(bare); -- not verified: \(reason)"
+    } else if let option = candidates.options.first {
+      finding.nextStep = "\(tables.ddl(option)); -- not verified: \(reason)"
+    } else if let step = candidates.otherStep(tables) {
+      finding.nextStep = step
     }
+    return finding
   }
 
   /// Findings with what the planner says of the indexes. Those that are worth a word only for an index are left out where none would
@@ -43,14 +54,15 @@ public struct IndexProof {
     guard findings.contains(where: { $0.wish != nil }) else { return findings }
     let session = explainer.session
     guard let row = try session.query(Self.extensionSchema()).first else {
-      return Self.unverified(findings, because: "HypoPG is not installed in this database")
+      let reason = "HypoPG is not installed in this database"
+      return try findings.map { try Self.unverified($0, because: reason) { try WishedTables($0, session) } }
     }
     let way = try explainer.way(for: request)
     let schema = try session.quoted(identifier: try row.decode(0))
     // One transaction: behind a pooler the next one may run on another connection.
     _ = try session.pipeline(session.beginning(.snapshot))
     defer { session.rollback() }
-    let trial = Trial(explainer: explainer, request: request, way: way, schema: schema)
+    let trial = IndexTrial(explainer: explainer, request: request, way: way, schema: schema)
     let before = try trial.cost()
     var proven: [PlanFinding] = []
     var causes: Set<Int> = []
@@ -73,37 +85,64 @@ public struct IndexProof {
   }
 
   private func judged(
-    _ finding: PlanFinding, _ wish: IndexWish, _ tables: WishedTables, _ trial: Trial, _ before: Double
+    _ finding: PlanFinding, _ wish: IndexWish, _ tables: WishedTables, _ trial: IndexTrial, _ before: Double
   ) throws -> (finding: PlanFinding?, gain: Gain) {
     var finding = finding
-    var best: (option: [String], cost: Double)?
-    var tried: [[String]] = []
-    for option in IndexCandidates(wish).options {
-      // What a candidate's shape makes impossible (a type without order) is no reason to fail.
-      guard let cost = try trial.cost(with: option, on: tables) else { continue }
-      tried.append(option)
-      // An index more only for a real gain: the candidates go from wide to narrow.
-      if best.map({ cost <= $0.cost * 1.01 }) ?? true { best = (option, cost) }
+    let candidates = IndexCandidates(wish, types: tables.types, bare: false)
+    let (best, tried) = try best(of: candidates.options, trial, tables)
+    var gain = best.map { Self.gain(from: before, to: $0.cost) } ?? .none
+    var bare = try BareProof(trial, tables).step(wish)
+    let isUnasked = bare == nil
+    // Of an expression the planner knows nothing, and takes few rows for it; of the column it knows that they are many.
+    if bare?.gain == Gain.none {
+      bare = nil
+      if best.map({ $0.option.contains(where: IndexCandidates.hasExpression) }) ?? false { gain = .none }
     }
-    let gain = best.map { Self.gain(from: before, to: $0.cost) } ?? .none
-    guard var best, gain != .none else {
-      if finding.needsIndex { return (nil, gain) }
+    guard gain != .none || bare != nil else {
+      let other = candidates.otherStep(tables)
+      if finding.needsIndex, other == nil { return (nil, gain) }
       let unseen = tried.last { option in option.contains { IndexCandidates.hasExpression($0) } }
       if let unseen, !tables.isFirst(in: trial.request.sql) {
         finding.nextStep =
           "\(tables.ddl(unseen)); -- not verified: HypoPG judges an index on an expression only where its table comes first in"
           + " the statement"
       } else {
-        finding.nextStep = Self.stepWithoutIndex(tried)
+        finding.nextStep =
+          other
+          ?? (isUnasked
+            ? BareProof.unverified(wish, tables).map {
+              "\($0); -- not verified: its conditions cannot be planned alone"
+            }
+            : nil) ?? Self.stepWithoutIndex(tried)
       }
       return (finding, gain)
     }
-    best.option = try trial.needed(of: best.option, from: before, to: best.cost, on: tables)
-    finding.nextStep =
-      "\(tables.ddl(best.option)); -- verified with HypoPG: the statement's cost falls from \(PlanNumbers.count(before)) to"
-      + " \(PlanNumbers.count(best.cost))"
-    if gain == .some { finding.isRootCause = false }
-    return (finding, gain)
+    var steps = bare.map { [$0.text] } ?? []
+    if let best, gain != .none {
+      let option = try trial.needed(of: best.option, from: before, to: best.cost, on: tables)
+      steps.append(
+        "\(tables.ddl(option)); -- verified with HypoPG: the statement's cost falls from \(PlanNumbers.count(before)) to"
+          + " \(PlanNumbers.count(best.cost))")
+    }
+    finding.nextStep = steps.joined(separator: ". Or, where the statement cannot be changed: ")
+    let isCause = gain == .cause || bare?.gain == .cause
+    if !isCause { finding.isRootCause = false }
+    return (finding, isCause ? .cause : .some)
+  }
+
+  private func best(of options: [[String]], _ trial: IndexTrial, _ tables: WishedTables) throws
+    -> (best: IndexTrial.Result?, tried: [[String]])
+  {
+    var best: IndexTrial.Result?
+    var tried: [[String]] = []
+    for option in options {
+      // What a candidate's shape makes impossible (a type without order) is no reason to fail.
+      guard let cost = try trial.cost(with: option, on: tables) else { continue }
+      tried.append(option)
+      // An index more only for a real gain: the candidates go from wide to narrow.
+      if best.map({ cost <= $0.cost * 1.01 }) ?? true { best = (option, cost) }
+    }
+    return (best, tried)
   }
 
   /// Says what was tried, so that nobody takes it for all that there is.
@@ -119,62 +158,6 @@ public struct IndexProof {
       + " fewer rows before it."
   }
 
-  /// One statement, planned with and without an index.
-  private struct Trial {
-    let explainer: StatementExplainer
-    let request: StatementExplainer.Request
-    let way: StatementExplainer.Way
-    /// HypoPG's, quoted.
-    let schema: String
-
-    func cost() throws -> Double {
-      switch way {
-      case .exact(let types): try explainer.run(request, types, analyzed: false).root.totalCost
-      case .generic(let statement): try statement.cost()
-      }
-    }
-
-    /// Nil where PostgreSQL would not make such indexes.
-    func cost(with option: [String], on tables: WishedTables) throws -> Double? {
-      let session = explainer.session
-      try session.simple("savepoint ironforge_trial")
-      do {
-        let sql = "select indexname from \(schema).hypopg_create_index($1)"
-        let make = Statement(sql, parameters: [.text], columns: [.text])
-        for ddl in tables.trials(of: option) { _ = try session.query(make(ddl)) }
-        let cost = try cost()
-        try forget()
-        return cost
-      } catch let error as PostgresError {
-        guard case .server = error, session.isOpen, error.sqlState != "57014" else { throw error }
-        try session.simple("rollback to savepoint ironforge_trial")
-        try forget()
-        return nil
-      }
-    }
-
-    /// Those of an option without which much of what it saves is lost: a side of an OR may have its index already. That one is dearer
-    /// than a hypothetical one, which has no height.
-    func needed(
-      of option: [String], from before: Double, to cost: Double, on tables: WishedTables
-    ) throws -> [String] {
-      var needed = option
-      for body in option where needed.count > 1 {
-        let rest = needed.filter { $0 != body }
-        if let other = try self.cost(with: rest, on: tables), other - cost <= 0.1 * (before - cost) {
-          needed = rest
-        }
-      }
-      return needed
-    }
-
-    /// HypoPG keeps its indexes in the session, whatever becomes of the transaction.
-    private func forget() throws {
-      let reset = "select \(schema).hypopg_reset()"
-      _ = try explainer.session.query(Statement(reset, columns: [.void])())
-    }
-  }
-
   static let extensionSchema = Statement.inspecting(
     """
     select n.nspname::text
@@ -187,6 +170,7 @@ public struct IndexProof {
 /// The statements that a session is sent for an explanation; those of users are made at run time.
 public enum ExplainStatements {
   public static let all = [
-    StatementExplainer.staleTables, IndexProof.extensionSchema, WishedTables.partitionRoots,
+    StatementExplainer.staleTables, IndexProof.extensionSchema, WishedTables.columnTypes,
+    WishedTables.partitionRoots,
   ]
 }

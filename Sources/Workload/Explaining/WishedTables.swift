@@ -10,6 +10,8 @@ struct WishedTables {
   /// What gets the index.
   private let targets: [Target]
   private let wish: IndexWish
+  /// The types of the first one's columns, by their names in SQL; empty where nobody can be asked.
+  let types: [String: String]
 
   private struct Target {
     let name: String
@@ -23,6 +25,7 @@ struct WishedTables {
   /// Where nobody can be asked who is a partition.
   init(_ wish: IndexWish) {
     self.wish = wish
+    types = [:]
     read = wish.tables.prefix(Self.readMax).map(Self.quoted)
     targets = wish.tables.map { Target(name: Self.quoted($0)) }
   }
@@ -32,6 +35,11 @@ struct WishedTables {
     self.wish = wish
     let tables = wish.tables
     read = tables.prefix(Self.readMax).map(Self.quoted)
+    var types: [String: String] = [:]
+    for row in try session.query(Self.columnTypes(wish.schema ?? "", wish.relation)) {
+      types[SQLSyntax.quoted(try row.decode(0))] = try row.decode(1, as: String.self)
+    }
+    self.types = types
     var roots: [IndexWish.Table: Target] = [:]
     for row in try session.query(Self.partitionRoots(tables.map { $0.schema ?? "" }, tables.map(\.name))) {
       let schema: String = try row.decode(0)
@@ -43,6 +51,9 @@ struct WishedTables {
       seen.insert($0.name).inserted
     }
   }
+
+  /// The one that stands for all, as SQL wants its name.
+  var first: String { read[0] }
 
   /// Whether a statement names the table first, and no partitions of it are read.
   func isFirst(in sql: String) -> Bool {
@@ -76,6 +87,18 @@ struct WishedTables {
   private static func quoted(_ table: IndexWish.Table) -> String {
     (table.schema.map { [$0, table.name] } ?? [table.name]).map(SQLSyntax.quoted).joined(separator: ".")
   }
+
+  static let columnTypes = Statement.inspecting(
+    """
+    select a.attname::text, case when b.typtype = 'e' then 'enum' else b.typname::text end
+    from pg_attribute a
+    join pg_type t on t.oid = a.atttypid
+    -- a domain's operators are those of its base
+    join pg_type b on b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
+    -- A plan without VERBOSE tells no schema; then the table is the one that the search path finds.
+    where a.attrelid = to_regclass(case when $1 = '' then quote_ident($2) else quote_ident($1) || '.' || quote_ident($2) end)
+      and a.attnum > 0 and not a.attisdropped
+    """, parameters: [.text, .text], columns: [.text, .text])
 
   static let partitionRoots = Statement.inspecting(
     """
