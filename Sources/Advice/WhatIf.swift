@@ -38,9 +38,9 @@ final class WhatIf {
     }
     let schema: String = try row.decode(0)
     let functions = Self.functions(in: schema)
-    create = Statement(functions.create, parameters: [.text], columns: [.oid, .text])
-    drop = Statement(functions.drop, parameters: [.int8], columns: [.bool])
-    resetAll = Statement(functions.reset, columns: [.void])
+    create = Statement.inspecting(functions.create, parameters: [.text], columns: [.oid, .text])
+    drop = Statement.inspecting(functions.drop, parameters: [.int8], columns: [.bool])
+    resetAll = Statement.inspecting(functions.reset, columns: [.void])
     try reset()
   }
 

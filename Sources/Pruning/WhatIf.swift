@@ -194,7 +194,7 @@ struct WhatIf {
 
   private func hide(_ index: UInt32, _ schema: String) throws {
     let sql = "select \(schema).hypopg_hide_index(\(index))"
-    guard try session.query(Statement(sql, columns: [.bool])())[0].decode(0, as: Bool.self) else {
+    guard try session.query(Statement.inspecting(sql, columns: [.bool])())[0].decode(0, as: Bool.self) else {
       throw Self.indexGone
     }
   }
@@ -206,7 +206,8 @@ struct WhatIf {
   private func unhide(_ schema: String) {
     guard session.isOpen else { return }
     do throws(PostgresError) {
-      try session.simple("select \(schema).hypopg_unhide_all_indexes()")
+      try session.simple(
+        "select \(Statement.inspectionMark) \(schema).hypopg_unhide_all_indexes()")
     } catch {
       session.close()
     }

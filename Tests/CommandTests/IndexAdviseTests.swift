@@ -111,6 +111,15 @@ struct IndexAdviseTests {
         #expect((query["calls"].integer ?? 0) >= 2)
         #expect((query["total_ms"].real ?? 0) > 0)
       }
+      // What was asked of HypoPG is no workload, though it is asked more often than anything else.
+      let explained = try await Ironforge.run(
+        [
+          "query", "explain", "select * from orders where customer_id = 7", "--database-url", database.url,
+        ])
+      #expect(explained.stdout.contains("HypoPG"), "\(explained.stdout)")
+      let slow = try await Ironforge.run(
+        ["query", "slow", "--sort", "calls", "--limit", "100", "--json", "--database-url", database.url])
+      #expect(slow.stdout.contains("customer_id = $1") && !slow.stdout.contains("hypopg_"), "\(slow.stdout)")
     }
   }
 

@@ -50,7 +50,7 @@ struct IndexTrial {
   func cost(with option: [String], on tables: WishedTables) throws -> Double? {
     let cost = try attempt {
       let sql = "select indexname from \(schema).hypopg_create_index($1)"
-      let make = Statement(sql, parameters: [.text], columns: [.text])
+      let make = Statement.inspecting(sql, parameters: [.text], columns: [.text])
       for ddl in tables.trials(of: option) { _ = try explainer.session.query(make(ddl)) }
       return try self.cost()
     }
@@ -76,6 +76,6 @@ struct IndexTrial {
   /// HypoPG keeps its indexes in the session, whatever becomes of the transaction.
   private func forget() throws {
     let reset = "select \(schema).hypopg_reset()"
-    _ = try explainer.session.query(Statement(reset, columns: [.void])())
+    _ = try explainer.session.query(Statement.inspecting(reset, columns: [.void])())
   }
 }
