@@ -37,13 +37,36 @@ public struct Plan: Sendable {
       let place = JSONError(reason, at: path, in: bytes)
       return PlanError(place.reason, line: place.line, column: place.column)
     }
-    if document.elements.count > 1 {
-      throw placed("a second plan begins here; give one at a time", [.element(1)])
+    let rows = document.elements.compactMap { $0.text ?? $0["QUERY PLAN"].text }
+    if !rows.isEmpty, rows.count == document.elements.count {
+      // A driver's rows of the text format.
+      do throws(PlanError) {
+        self = try Plan(lines: rows)
+        return
+      } catch {
+        throw placed(error.reason, [.element(min(max(error.line, 1), rows.count) - 1)])
+      }
+    }
+    var start: [JSONStep] = []
+    var plan = document
+    // A driver's rows have the plan as the value of their only column.
+    while true {
+      if plan.elements.count > 1 {
+        throw placed("a second plan begins here; give one at a time", start + [.element(1)])
+      }
+      if let first = plan.elements.first {
+        start.append(.element(0))
+        plan = first
+      } else if plan.members.count == 1, plan.members[0].key == "QUERY PLAN" {
+        start.append(.member("QUERY PLAN"))
+        plan = plan.members[0].value
+      } else {
+        break
+      }
     }
     do throws(PlanFault) {
-      try self.init(document: document.elements.first ?? document)
+      try self.init(document: plan)
     } catch {
-      let start: [JSONStep] = document.elements.isEmpty ? [] : [.element(0)]
       throw placed(error.reason, start + error.path)
     }
   }
@@ -56,13 +79,22 @@ public struct Plan: Sendable {
     switch source.format {
     case .json:
       do throws(PlanError) { try self.init(parsingJSON: source.json) } catch { throw source.placed(error) }
-    case .text:
-      let text = try TextPlanReader.read(source.lines)
-      do throws(PlanFault) {
-        try self.init(document: text.document)
-      } catch {
-        throw PlanError(error.reason, line: text.line(of: error.path))
-      }
+    case .text: try self.init(text: source)
+    }
+  }
+
+  private init(lines: [String]) throws(PlanError) {
+    let source = try PlanSource(Array(lines.joined(separator: "\n").utf8))
+    guard source.format == .text else { throw PlanError("a text that is no plan") }
+    try self.init(text: source)
+  }
+
+  private init(text source: PlanSource) throws(PlanError) {
+    let text = try TextPlanReader.read(source.lines)
+    do throws(PlanFault) {
+      try self.init(document: text.document)
+    } catch {
+      throw PlanError(error.reason, line: text.line(of: error.path))
     }
   }
 }

@@ -127,6 +127,10 @@ struct PlanReviewTests {
       "\"Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\"\r\n\"  Filter: (a > 1)\"\r\n",
       "+----+\n| QUERY PLAN |\n+----+\n| Seq Scan on t  (cost=0.00..1.00 rows=1 width=4) |\n|   Filter: (a > 1)    |\n+----+\n(2 rows)",
       "┌────┐\n│ QUERY PLAN │\n├────┤\n│ Seq Scan on t  (cost=0.00..1.00 rows=1 width=4) │\n│   Filter: (a > 1)    │\n└────┘\n(2 Zeilen)",
+      "SET\nTiming is on.\nd=# explain select * from t where a > 1;\n QUERY PLAN\n---\n Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n   Filter: (a > 1)\n(2 rows)\n\nTime: 0.3 ms\nROLLBACK\nd=# \\q",
+      "[{\"QUERY PLAN\": [{\"Plan\": {\"Node Type\": \"Seq Scan\", \"Relation Name\": \"t\", \"Filter\": \"(a > 1)\"}}]}]",
+      "[{\"QUERY PLAN\": \"Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\"},\n {\"QUERY PLAN\": \"  Filter: (a > 1)\"}]",
+      "[\"Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\", \"  Filter: (a > 1)\"]",
       "-[ RECORD 1 ]---\nQUERY PLAN | Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n-[ RECORD 2 ]---\nQUERY PLAN |   Filter: (a > 1)",
       "```\nSeq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  Filter: (a > 1)\n```\n",
       "\"[\n  {\n    \"\"Plan\"\": {\"\"Node Type\"\": \"\"Seq Scan\"\", \"\"Relation Name\"\": \"\"t\"\", \"\"Filter\"\": \"\"(a > 1)\"\"}\n  }\n]\"",
@@ -138,5 +142,13 @@ struct PlanReviewTests {
       #expect(plan.root[detail: "Filter"].text == "(a > 1)", "\(text)")
     }
     #expect(try Plan(parsing: Array(texts[0].utf8)).query == "select 1\n\tfrom t")
+    let rows =
+      "[{\"QUERY PLAN\": \"Limit  (cost=0.00..1.00 rows=1 width=4)\"},\n{\"QUERY PLAN\": \"Result (x\"}]"
+    let error = #expect(throws: PlanError.self) { try Plan(parsing: Array(rows.utf8)) }
+    #expect(error?.line == 2, "\(error?.reason ?? "")")
+    let two =
+      "[{\"QUERY PLAN\": [{\"Plan\": {\"Node Type\": \"Result\"}},\n{\"Plan\": {\"Node Type\": \"Result\"}}]}]"
+    let second = #expect(throws: PlanError.self) { try Plan(parsing: Array(two.utf8)) }
+    #expect(second?.line == 2 && second?.reason.hasPrefix("a second plan") == true)
   }
 }

@@ -85,9 +85,8 @@ struct PlanSource {
 
   private mutating func dropFrame() {
     let isExpanded = lines.contains { $0.text.trimmed.starts(with: "-[ RECORD") }
-    guard isExpanded || lines.contains(where: { Self.unboxed($0.text).trimmed.string == "QUERY PLAN" }) else {
-      return
-    }
+    guard isExpanded || lines.contains(where: Self.isHeading) else { return }
+    dropSession()
     lines = lines.compactMap { line in
       var line = line
       let trimmed = line.text.trimmed
@@ -105,6 +104,29 @@ struct PlanSource {
         line.goesOn = true
       }
       return line
+    }
+  }
+
+  private static func isHeading(_ line: Line) -> Bool { unboxed(line.text).trimmed.string == "QUERY PLAN" }
+
+  /// What psql says before and behind the result: `SET`, `BEGIN`, `Timing is on.`, the statement with its prompt, `ROLLBACK`. Where a
+  /// plan may stand there all stays, and the reader sees that there are two.
+  private mutating func dropSession() {
+    func isSpokenOnly(_ part: ArraySlice<Line>) -> Bool {
+      !part.contains { line in
+        Self.isHeading(line) || ["(cost=", "(actual ", "\"Plan\""].contains { line.text.contains($0) }
+      }
+    }
+    if let head = lines.firstIndex(where: { Self.isHeading($0) || $0.text.trimmed.starts(with: "-[ RECORD") }
+    ),
+      isSpokenOnly(lines[..<head])
+    {
+      lines.removeSubrange(..<head)
+    }
+    if let end = lines.firstIndex(where: { Self.isRowCount($0.text.trimmed) }),
+      isSpokenOnly(lines[(end + 1)...])
+    {
+      lines.removeSubrange((end + 1)...)
     }
   }
 
