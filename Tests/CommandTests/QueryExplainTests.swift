@@ -179,6 +179,11 @@ import Testing
         #expect(
           both.contains("itself, seen = 7:") && both.contains("visits ((COALESCE(seen, 0)));"), "\(both)")
       }
+      // An index on columns does for the statement as it stands.
+      let plain = try await step("seen = 9 and at::date > '2026-01-01'", [])
+      #expect(plain.hasPrefix("CREATE INDEX CONCURRENTLY ON public.visits (seen"), "\(plain)")
+      let page = try await step("(at, id) > ('2026-10-01', 39000)", [])
+      #expect(page.hasPrefix("CREATE INDEX CONCURRENTLY ON public.visits (at, id); -- verified"), "\(page)")
       // Half of the table: the planner takes 200 rows for it, and an index of the expression seems to help.
       #expect(try await step("at + interval '1 day' > '2026-04-01'", []) == "")
       #expect(

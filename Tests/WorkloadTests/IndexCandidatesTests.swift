@@ -21,6 +21,14 @@ struct IndexCandidatesTests {
       ])
   }
 
+  /// Pages that begin behind the last row of the one before.
+  @Test func rowsAreComparedInTheirOrder() {
+    #expect(ddl(["(ROW(x.at, x.id) < ROW(now(), '7'::bigint))"]) == ["(at, id)"])
+    #expect(
+      ddl(["((x.owner = 5) AND (ROW(7, now()) > ROW(x.id, x.at)))"]) == ["(owner, id, at)", "(owner)"])
+    #expect(ddl(["(ROW(x.at, y.id) < ROW(now(), 7))"]) == [])
+  }
+
   @Test func columnsOfAJoinAreEqualities() {
     #expect(ddl(["(x.customer_id = c.id)"]) == ["(customer_id)"])
     #expect(

@@ -193,7 +193,17 @@ struct BareComparison {
       }
       return times.map { (last, Self.truncated($0, "interval '\(step)'")) }
     case ("extract", 2), ("date_part", 2):
-      guard first?.literal?.lowercased() == "year" else { return nil }
+      let field = first?.literal?.lowercased()
+      if field == "epoch", type(of: last) ?? "timestamptz" == "timestamptz" {
+        return (
+          last,
+          bounds.map { bound in
+            Bound(
+              sign: bound.sign, value: ComparedValue("to_timestamp(\(bound.value.sql))", type: "timestamptz"))
+          }
+        )
+      }
+      guard field == "year" else { return nil }
       return Self.all(bounds, Self.year).map { (last, Self.truncated($0, "interval '1 year'")) }
     case ("to_char", 2): return printed(arguments, bounds)
     case ("timezone", 2):

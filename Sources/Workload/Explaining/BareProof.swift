@@ -13,8 +13,15 @@ struct BareProof {
     self.tables = tables
   }
 
-  /// What to write, and which index is then of use; no gain where that saves nothing, and nil where it cannot be asked.
-  func step(_ wish: IndexWish) throws -> (text: String, gain: IndexProof.Gain)? {
+  /// What to write, which index is then of use, and what part of the reading's cost is left.
+  struct Step {
+    let text: String
+    let gain: IndexProof.Gain
+    let rest: Double
+  }
+
+  /// Without gain where it saves nothing, and nil where it cannot be asked.
+  func step(_ wish: IndexWish) throws -> Step? {
     let candidates = IndexCandidates(wish, types: tables.types, bare: true)
     guard !candidates.rewritten.isEmpty, let reading = try readings(wish, candidates.rewritten) else {
       return nil
@@ -33,10 +40,10 @@ struct BareProof {
       best.option.isEmpty
       ? "an index that is there finds the rows then; -- verified by the planner"
       : "\(tables.ddl(best.option)); -- verified with HypoPG"
-    return (
-      "\(Self.advice(candidates)); \(index): reading the table so costs \(PlanNumbers.count(best.cost)) instead of"
-        + " \(PlanNumbers.count(before))", gain
-    )
+    return Step(
+      text:
+        "\(Self.advice(candidates)); \(index): reading the table so costs \(PlanNumbers.count(best.cost)) instead"
+        + " of \(PlanNumbers.count(before))", gain: gain, rest: best.cost / max(before, 0.01))
   }
 
   /// What a plan says alone.

@@ -73,7 +73,8 @@ struct ComparedValue: Equatable {
     if sum["kind"].text == "AEXPR_OP", sign == "+" || sign == "-", let left = ComparedValue(sum["lexpr"]),
       let right = ComparedValue(sum["rexpr"])
     {
-      self.init(left, sign, right.operand)
+      let isDay = left.type == "date" && right.type == "int8"
+      self.init(left, sign, right.operand, type: isDay ? "date" : nil)
       return
     }
     guard let sql = ExpressionText(parameters: true, column: { _ in nil }).sql(node) else { return nil }

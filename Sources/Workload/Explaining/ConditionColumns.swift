@@ -9,6 +9,8 @@ struct ConditionColumns {
   /// Keys of an index, as SQL.
   private(set) var equal: [String] = []
   private(set) var range: [String] = []
+  /// The columns of a comparison of rows, `(a, b) > (1, 2)`, which an index in their order serves.
+  private(set) var row: [String] = []
   /// The keys of each side of an OR; empty where one has none.
   private(set) var alternatives: [[String]] = []
   /// All that are compared with something, also in alternatives.
@@ -125,6 +127,14 @@ struct ConditionColumns {
   private mutating func readComparison(_ body: JSON) {
     let name = body["name"].elements.first?["String"]
     let sign = name?["sval"].text ?? name?["str"].text ?? ""
+    let rows = [body["lexpr"], body["rexpr"]].map { side in
+      side["RowExpr"]["args"].elements.map { key($0) }
+    }
+    if row.isEmpty, rows[0].count == rows[1].count, ["<", ">", "<=", ">="].contains(sign),
+      let side = rows.first(where: { !$0.isEmpty && !$0.contains(nil) })
+    {
+      row = side.compactMap { $0 }
+    }
     let left = key(body["lexpr"])
     // An element of an array, or of a list with the column in it, is found by no key.
     let isList = ["AEXPR_IN", "AEXPR_OP_ANY"].contains(body["kind"].text ?? "")

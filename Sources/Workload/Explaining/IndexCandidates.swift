@@ -41,6 +41,7 @@ public struct IndexCandidates: Sendable {
       lists.append(keys)
     }
     if !order.isEmpty { add(equal + order) }
+    if !found.row.isEmpty { add(Array((equal + found.row).prefix(Self.keysMax))) }
     if let range = found.range.first { add(equal + [range]) }
     add(equal)
     if !equal.isEmpty { equal.forEach { add([$0]) } }

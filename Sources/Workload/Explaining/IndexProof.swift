@@ -98,6 +98,12 @@ public struct IndexProof {
       bare = nil
       if best.map({ $0.option.contains(where: IndexCandidates.hasExpression) }) ?? false { gain = .none }
     }
+    // Where an index on columns does as well for the statement as it stands, nothing need be written otherwise.
+    if let best, gain != .none, !best.option.contains(where: IndexCandidates.hasExpression),
+      let rest = bare?.rest, best.cost / max(before, 0.01) <= 2 * rest
+    {
+      bare = nil
+    }
     guard gain != .none || bare != nil else {
       let other = candidates.otherStep(tables)
       if finding.needsIndex, other == nil { return (nil, gain) }
