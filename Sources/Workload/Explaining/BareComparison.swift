@@ -295,6 +295,10 @@ struct BareComparison {
         let (sum, isTooLarge) = sign == "+" ? a.addingReportingOverflow(b) : a.subtractingReportingOverflow(b)
         if !isTooLarge { return Bound(sign: bound.sign, value: ComparedValue(number: sum)) }
       }
+      // PostgreSQL adds a date to a number by a function in SQL; where one runs, HypoPG hides its indexes.
+      if sign == "+", ["date", "timestamp", "timestamptz"].contains(constant.type) {
+        return Bound(sign: bound.sign, value: ComparedValue(constant, sign, bound.value.operand))
+      }
       return Bound(sign: bound.sign, value: ComparedValue(bound.value, sign, constant.operand))
     }
   }
