@@ -152,6 +152,43 @@ import Testing
     }
   }
 
+  /// A partition's own index becomes a part of the new one, and goes with it when that is taken back.
+  @Test func takingBackTheIndexOfAForeignKeyLeavesWhatWasThere() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table parent (id int primary key);
+        create table child (k int, parent int references parent) partition by list (k);
+        create table child_1 partition of child for values in (1) partition by list (k);
+        create table child_1_1 partition of child_1 for values in (1);
+        create table child_2 partition of child for values in (2);
+        create table child_3 partition of child default;
+        create index "The old" on child_2 (parent) with (fillfactor = 70);
+        comment on index "The old" is 'it''s old';
+        create index deep on child_1 (parent);
+        """)
+      let before = try await readCatalog(database.url)
+      var thresholds = Thresholds()
+      (thresholds.foreignKeyTableBytes, thresholds.foreignKeyParentBytes) = (-1, -1)
+      let finding = try #require(
+        Audit(before, thresholds: thresholds).report().findings.first { $0.verdict == .create })
+      // A line each: CONCURRENTLY refuses to stand in one message with others.
+      for text in [try #require(finding.ddl), try #require(finding.undoDDL)] {
+        for statement in text.split(separator: "\n") { try await database.sql(String(statement)) }
+      }
+      let after = try await readCatalog(database.url)
+      #expect(after.indexes.values.allSatisfy { $0.isWhole })
+      func seen(_ catalog: Catalog) -> [String] {
+        catalog.sortedIndexes.map { index in
+          let parent = index.parent.flatMap { catalog.indexes[$0]?.name.name } ?? "-"
+          return "\(index.definition) \(parent) \(index.comment ?? "-")"
+        }
+      }
+      #expect(seen(after) == seen(before))
+      #expect(seen(before).count == 4)
+    }
+  }
+
   @Test func leavesOutWhatIsNobodysToAudit() async throws {
     try await withDatabase { database in
       try await database.sql(

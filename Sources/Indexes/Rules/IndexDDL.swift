@@ -32,7 +32,9 @@ struct IndexDDL {
     var recipe = NewIndexRecipe(catalog)
     let made = recipe.statements(on: table, columns: columns.map(\.name), body: list)
     let start = table.isPartitioned ? "DROP INDEX" : "DROP INDEX CONCURRENTLY"
-    return (made.lines.joined(separator: "\n"), "\(start) \(made.name);")
+    // An attached index cannot be detached: what was there before goes with the new one, and is made again.
+    let undo = ["\(start) \(made.name);"] + recipe.adopted.map(create)
+    return (made.lines.joined(separator: "\n"), undo.joined(separator: "\n"))
   }
 
   /// A name in double quotes, which every name may have.

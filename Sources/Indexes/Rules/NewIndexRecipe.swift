@@ -11,6 +11,8 @@ public struct NewIndexRecipe {
   private let catalog: Catalog
   /// By schema. Tables and indexes share their names.
   private var taken: [String: Set<String>] = [:]
+  /// Indexes of partitions that were there before and that the statements attach. They go with their parent.
+  private(set) var adopted: [Index] = []
 
   public init(_ catalog: Catalog) {
     self.catalog = catalog
@@ -37,6 +39,7 @@ public struct NewIndexRecipe {
     _ table: Table, under parent: String?, _ columns: [String], _ body: String, to lines: inout [String]
   ) -> String {
     if parent != nil, let index = fitting(table, body) {
+      adopted.append(index)
       attach(index.name.quoted, to: parent, &lines)
       return index.name.quoted
     }
@@ -53,7 +56,11 @@ public struct NewIndexRecipe {
     var own = ["CREATE INDEX \(name) ON \(only)\(table.name.quoted) \(body);"]
     attach(qualified, to: parent, &own)
     if isWhole { lines += own }
-    for partition in partitions where isWhole || fitting(partition, body) == nil {
+    for partition in partitions {
+      if !isWhole, let index = fitting(partition, body) {
+        adopted.append(index)
+        continue
+      }
       _ = add(partition, under: isWhole ? qualified : nil, columns, body, to: &lines)
     }
     if !isWhole { lines += own }
