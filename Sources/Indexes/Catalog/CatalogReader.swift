@@ -159,7 +159,8 @@ public struct CatalogReader {
       var index = Index(
         oid: oid, table: try row.decode(1),
         name: RelationName(schema: try row.decode(2), name: try row.decode(3), quoted: try row.decode(4)),
-        keys: try Self.keys(row, Array(columns.prefix(keyCount)), details.options[oid] ?? [:]))
+        keys: try Self.keys(
+          row, Array(columns.prefix(keyCount)), details.options[oid] ?? [:], details.operatorClasses))
       index.included = Array(columns.dropFirst(keyCount))
       index.method = try row.decode(5)
       index.predicate = try row.decodeIfPresent(12)
@@ -188,6 +189,8 @@ public struct CatalogReader {
   /// What is read apart: most of it only a few indexes have.
   private struct Details {
     var files: [UInt32: (number: Int64, tuples: Int64?)] = [:]
+    /// Of operator classes that only are other names, those that they stand for.
+    var operatorClasses: [Int64: Int64] = [:]
     var options: [UInt32: [Int16: String]] = [:]
     var targets: [UInt32: [Int16: Int32]] = [:]
     var extensions: [UInt32: [String]] = [:]
@@ -197,6 +200,9 @@ public struct CatalogReader {
 
   private func readDetails(_ facts: StatisticsFacts) throws -> Details {
     var details = Details()
+    for row in try session.query(IndexStatements.operatorClassAliases()) {
+      details.operatorClasses[try row.decode(0)] = try row.decode(1)
+    }
     for row in try session.query(IndexStatements.indexColumns()) {
       let (oid, number): (UInt32, Int16) = (try row.decode(0), try row.decode(1))
       details.options[oid, default: [:]][number] = try row.decodeIfPresent(2)
@@ -251,7 +257,7 @@ public struct CatalogReader {
   }
 
   private static func keys(
-    _ row: Row, _ columns: [Int16], _ options: [Int16: String]
+    _ row: Row, _ columns: [Int16], _ options: [Int16: String], _ aliases: [Int64: Int64]
   ) throws -> [IndexKey] {
     let classes: [Int64] = try row.decode(8)
     let collations: [Int64] = try row.decode(9)
@@ -263,7 +269,7 @@ public struct CatalogReader {
     var rest = expressions[...]
     return columns.enumerated().map { position, column in
       var key = column == 0 ? IndexKey(expression: ExactText(rest.removeFirst())) : IndexKey(column: column)
-      key.operatorClass = classes[position]
+      key.operatorClass = aliases[classes[position]] ?? classes[position]
       key.collation = collations[position]
       key.options = options[Int16(clamping: position + 1)]
       // INDOPTION_DESC and INDOPTION_NULLS_FIRST of src/include/catalog/pg_index.h.

@@ -210,6 +210,18 @@ public enum IndexStatements {
   static let indexColumns = Statement.inspecting(
     """
     select a.attrelid, a.attnum, a.attoptions::text, coalesce(a.attstattarget::int4, -1)
+  /// Operator classes of one method, family and type have the same operators and support functions: the catalog knows these by
+  /// family and type alone. `varchar_ops` is `text_ops` under another name.
+  static let operatorClassAliases = Statement.inspecting(
+    """
+    select c.oid::int8, c.first
+    from (
+      select o.oid, first_value(o.oid::int8) over (
+          partition by o.opcmethod, o.opcfamily, o.opcintype, o.opckeytype order by not o.opcdefault, o.oid) as first
+      from pg_opclass o) c
+    where c.first <> c.oid::int8
+    """, columns: [.int8, .int8])
+
     from pg_index i
     join pg_attribute a on a.attrelid = i.indexrelid
     where a.attoptions is not null or coalesce(a.attstattarget, -1) >= 0

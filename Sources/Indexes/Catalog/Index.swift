@@ -93,7 +93,7 @@ public struct IndexKey: Hashable, Sendable {
   /// As `pg_get_indexdef(oid, n, false)` prints it; nil for a column. The node tree would not do: it holds places in the
   /// text.
   public let expression: ExactText?
-  /// OID in `pg_opclass`.
+  /// OID in `pg_opclass`; of classes that only differ in name the same.
   public var operatorClass: Int64 = 0
   /// OID in `pg_collation`; 0 for types without.
   public var collation: Int64 = 0
