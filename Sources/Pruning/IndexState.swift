@@ -34,7 +34,7 @@ struct IndexState {
     let statement = PruneStatements.state(
       restoration.index.schema, restoration.index.name, restoration.table.name)
     let row = try session.transaction(.snapshot) {
-      try session.query(IndexStatements.emptySearchPath())
+      try session.query(IndexStatements.plainPrinting())
       return try session.query(statement)[0]
     }
     schemaExists = try row.decode(0)

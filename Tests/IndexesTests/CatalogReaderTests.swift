@@ -189,6 +189,29 @@ import Testing
     }
   }
 
+  /// 01/03/2020 is the first of March here and the third of January elsewhere; whoever runs the DDL may be elsewhere.
+  @Test func definitionsDoNotDependOnSettings() async throws {
+    try await withDatabase { database in
+      try await database.sql(
+        """
+        create table t (a int, d date, at timestamptz, i interval, f float8);
+        create index dated on t (a) where d > '2020-03-01' and at > '2020-01-02 03:04:05+02' and i < '1 mon 2 days'
+          and f > '0.12345678901234567';
+        alter database "\(database.name)" set datestyle = 'SQL, DMY';
+        alter database "\(database.name)" set timezone = 'Europe/Berlin';
+        alter database "\(database.name)" set intervalstyle = 'iso_8601';
+        alter database "\(database.name)" set extra_float_digits = -5;
+        alter database "\(database.name)" set quote_all_identifiers = on;
+        """)
+      let definition = try index("dated", try await readCatalog(database.url)).definition
+      #expect(definition.hasPrefix("CREATE INDEX dated ON public.t USING btree (a) WHERE "))
+      #expect(definition.contains("'2020-03-01'::date"))
+      #expect(definition.contains("'2020-01-02 01:04:05+00'::timestamp with time zone"))
+      #expect(definition.contains("'1 mon 2 days'::interval"))
+      #expect(definition.contains("'0.12345678901234566'"))
+    }
+  }
+
   @Test func leavesOutWhatIsNobodysToAudit() async throws {
     try await withDatabase { database in
       try await database.sql(

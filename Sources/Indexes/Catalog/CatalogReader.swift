@@ -21,7 +21,7 @@ public struct CatalogReader {
     var abandoned: Set<UInt32> = []
     for row in try session.query(IndexStatements.abandoned()) { abandoned.insert(try row.decode(0)) }
     func readAll() throws -> Catalog {
-      try session.query(IndexStatements.emptySearchPath())
+      try session.query(IndexStatements.plainPrinting())
       var facts = try readFacts()
       facts.standbys = try session.query(UsageStatements.standbys()).map { row in try row.decode(0) }
       facts.tablesLocked = try session.query(IndexStatements.lockedTables()).map { row in try row.decode(0) }

@@ -16,16 +16,21 @@ public enum IndexStatements {
 
   private static let everywhere =
     [
-      emptySearchPath, facts, lockedTables, schemas, tables, withoutStatistics, columns, fewValues, indexes,
-      indexColumns, extensions, foreignKeys, abandoned, usage, commitTimes,
+      plainPrinting, facts, lockedTables, schemas, tables, withoutStatistics, columns, fewValues, indexes,
+      operatorClassAliases, indexColumns, extensions, foreignKeys, abandoned, usage, commitTimes,
     ] + UsageStatements.all + LedgerStatements.all + BloatStatements.all
   private static let since15 = [nullsNotDistinct]
   private static let since16 = [lastScans, newPageUpdates]
 
-  /// With it the server qualifies every name that it prints: definitions read the same for every role, and can be run
-  /// by any.
-  public static let emptySearchPath = Statement.inspecting(
-    "select set_config('search_path', '', true)", columns: [.text])
+  /// With these the server qualifies every name that it prints, and writes constants so that they mean the same everywhere, as
+  /// pg_dump has it: definitions read the same for every role, and can be run by any. For the transaction only.
+  public static let plainPrinting = Statement.inspecting(
+    """
+    select set_config('search_path', '', true), set_config('quote_all_identifiers', 'off', true),
+      -- Under another style 01/03/2020 in a WHERE clause is another day for whoever runs it.
+      set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'postgres', true),
+      set_config('timezone', 'UTC', true), set_config('extra_float_digits', '1', true)
+    """, columns: [.text, .text, .text, .text, .text, .text])
 
   /// Relations that somebody holds, or waits for, in ACCESS EXCLUSIVE mode. Printing an expression or asking for a size
   /// would wait behind them.
@@ -205,11 +210,6 @@ public enum IndexStatements {
       .int8,
     ])
 
-  /// What is not the default about the columns of indexes: operator classes' parameters, statistics targets. The latter
-  /// default to -1, from version 17 on to NULL.
-  static let indexColumns = Statement.inspecting(
-    """
-    select a.attrelid, a.attnum, a.attoptions::text, coalesce(a.attstattarget::int4, -1)
   /// Operator classes of one method, family and type have the same operators and support functions: the catalog knows these by
   /// family and type alone. `varchar_ops` is `text_ops` under another name.
   static let operatorClassAliases = Statement.inspecting(
@@ -222,6 +222,11 @@ public enum IndexStatements {
     where c.first <> c.oid::int8
     """, columns: [.int8, .int8])
 
+  /// What is not the default about the columns of indexes: operator classes' parameters, statistics targets. The latter
+  /// default to -1, from version 17 on to NULL.
+  static let indexColumns = Statement.inspecting(
+    """
+    select a.attrelid, a.attnum, a.attoptions::text, coalesce(a.attstattarget::int4, -1)
     from pg_index i
     join pg_attribute a on a.attrelid = i.indexrelid
     where a.attoptions is not null or coalesce(a.attstattarget, -1) >= 0
