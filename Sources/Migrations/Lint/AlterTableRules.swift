@@ -131,8 +131,8 @@ struct AlterTableRules {
   private func changeType(of column: String, _ definition: JSON) -> [LintMatch] {
     let new = ColumnType(definition["typeName"])
     let old = state.columns[table, column]
-    // USING computes each row anew, unless it is the column itself.
-    let isPlain = definition["raw_default"] == .null
+    // USING computes each row anew, unless it is the column itself; under another collation every index is sorted anew.
+    let isPlain = definition["raw_default"] == .null && definition["collClause"] == .null
     if isPlain, let old, old.isWidened(to: new) { return [] }
     let was = old.map { " from \($0.name)" } ?? ""
     return [

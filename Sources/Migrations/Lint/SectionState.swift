@@ -34,6 +34,7 @@ struct SectionState {
     case "DropStmt": return drop(members)
     case "AlterTableStmt": return alter(members)
     case "RenameStmt": return rename(members)
+    case "AlterObjectSchemaStmt": return move(members)
     case "ReindexStmt": return reindex(members)
     case "RefreshMatViewStmt":
       let view = name(members["relation"])
@@ -206,6 +207,12 @@ struct SectionState {
         match(.dropTable, $0, "DROP TABLE \($0) loses its rows, and programs that name it fail")
       }
         + old.flatMap { lockExclusively($0) }
+    case "OBJECT_SCHEMA" where members["behavior"].text == "DROP_CASCADE":
+      return members["objects"].elements.compactMap { $0["String"]["sval"].text }.map {
+        match(
+          .dropTable, $0,
+          "DROP SCHEMA \($0) CASCADE loses the rows of all its tables, and programs that name them fail")
+      }
     default: return []
     }
   }
@@ -227,6 +234,20 @@ struct SectionState {
       return [match(.rename, table, "programs that run now name \(table), and fail")] + lockExclusively(table)
     default: return []
     }
+  }
+
+  /// ALTER … SET SCHEMA gives another qualified name, and takes the lock of a renaming.
+  private mutating func move(_ members: JSON) -> [LintMatch] {
+    let table = name(members["relation"])
+    guard ["OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW"].contains(members["objectType"].text ?? "") else {
+      return []
+    }
+    guard !isNew(table) else {
+      new.insert("\(members["newschema"].text ?? "").\(members["relation"]["relname"].text ?? "")")
+      return []
+    }
+    return [match(.rename, table, "programs that run now look for \(table) there, and fail")]
+      + lockExclusively(table)
   }
 
   private func reindex(_ members: JSON) -> [LintMatch] {

@@ -1,0 +1,2 @@
+-- expect: drop_table
+drop schema archive cascade;

@@ -1,0 +1,2 @@
+-- expect: rename
+alter table orders set schema archive;
