@@ -111,6 +111,8 @@ struct LintTests {
     #expect(try lint("alter table t alter a type varchar(15);") == ["column_type_change"])
     #expect(
       try lint("alter table t alter a type text, alter n type numeric(14,3);") == ["column_type_change"])
+    #expect(try lint("alter table t alter a type text;") == [])
+    #expect(try lint("alter table t alter a type text collate \"C\";") == ["column_type_change"])
   }
 
   @Test func aCommentAllowsWithAReason() throws {
