@@ -16,4 +16,8 @@ extension FaultPoint {
   static var split: FaultPoint { FaultPoint("job-split") }
   /// Finished chunks were folded into the run.
   static var folded: FaultPoint { FaultPoint("job-folded") }
+  /// The end of the run is recorded, and nobody has been told.
+  static var finished: FaultPoint { FaultPoint("job-finished") }
+  /// The end of the run was told.
+  static var reported: FaultPoint { FaultPoint("job-reported") }
 }

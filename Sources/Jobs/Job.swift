@@ -5,7 +5,7 @@ public import Primitives
 ///
 /// ```swift
 /// let job: any Job = SQLJob(table: "orders", key: "id", statement: "update orders … where id = any($1)")
-/// let run = try await JobRunner(job, settings: settings, environment: environment).run()
+/// try await JobRunner(job, settings: settings, environment: environment).run { status in print(status.run.done) }
 /// ```
 public protocol Job: Sendable {
   /// The name under which it is run, such as `sql`.
@@ -15,6 +15,8 @@ public protocol Job: Sendable {
   var options: [String: String] { get }
   /// What the job can bear.
   var limits: JobLimits { get }
+  /// Whether it finds by itself what is left to do, so that one run more than was asked for does no harm.
+  var isRepeatable: Bool { get }
 
   /// Checks, before anything is recorded, that the work can be done. In a transaction that can only read.
   ///

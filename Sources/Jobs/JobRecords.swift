@@ -66,7 +66,8 @@ public struct JobRecords {
   /// - Returns: the run. Where `isOwned` is false, nobody works on it, and it is still paused.
   /// - Throws: as `pause` does.
   public func unpause(_ id: Identifier) throws -> JobRun {
-    let run = try unfinished(id)
+    let run = try run(id)
+    if run.isOver { throw Self.finished(run) }
     guard run.isOwned, run.state == .paused else { return run }
     return try change(id, by: JobStatements.unpause)
   }
@@ -124,7 +125,7 @@ public struct JobRecords {
       throttledBy: try row.decodeIfPresent(20), throttleDetail: try row.decodeIfPresent(21),
       errorCode: try row.decodeIfPresent(22), errorMessage: try row.decodeIfPresent(23),
       createdAt: try row.decode(24), startedAt: try row.decode(25), heartbeatAt: try row.decode(26),
-      finishedAt: try row.decodeIfPresent(27))
+      finishedAt: try row.decodeIfPresent(27), awaitsReport: try row.decode(29))
   }
 
   private static func settings(_ row: Row) throws(PostgresError) -> RunSettings {

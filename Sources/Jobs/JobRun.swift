@@ -61,6 +61,11 @@ public struct JobRun: Sendable {
   public let startedAt: Timestamp
   public let heartbeatAt: Timestamp
   public let finishedAt: Timestamp?
+  /// Whether it is done, and its process has not told so yet.
+  public let awaitsReport: Bool
+
+  /// Whether the same command begins another run, instead of going on with this one or telling its end.
+  public var isOver: Bool { state.isFinal && !awaitsReport }
 
   /// Seconds until it is done, as far as one can tell; nil unless it runs and moves.
   public var secondsLeft: Double? {

@@ -9,7 +9,8 @@ public import Primitives
 
 /// Runs a job to its end, in this process: begins a run, or goes on with one that was left unfinished.
 ///
-/// What makes a run safe to kill at any moment: a chunk is marked done in the transaction that does its work.
+/// What makes a run safe to kill at any moment: a chunk is marked done in the transaction that does its work, and a run
+/// stays open to the same command until somebody has been told that it is done.
 /// What makes it safe to start twice: a lock that the server keeps for as long as the process lives, and
 /// takes back when it dies.
 public struct JobRunner: Sendable {
@@ -28,30 +29,37 @@ public struct JobRunner: Sendable {
     self.retries = retries
   }
 
-  /// Begins a run, or goes on with the unfinished one of the same job and options.
+  /// Begins a run, or goes on with the open one of the same job and options.
   ///
-  /// - Returns: how it ended: done, or cancelled by somebody.
+  /// - Parameter report: tells how it ended: done, or cancelled by somebody. Called once, while the run is still this process's;
+  ///   where it throws, or the process dies in it, the same call reports again and repeats nothing.
   /// - Throws: `job_running` while another process works on it, `job_paused` for a run that somebody paused,
   ///   `too_many_failures`, `CancellationError` after a signal, and what the job and the server throw. In all
   ///   these cases the same call goes on later.
-  public func run() async throws -> JobStatus {
-    try await own { control, prepared, fingerprint in
+  public func run(report: (JobStatus) throws -> Void) async throws {
+    try await own(report) { control, prepared, fingerprint in
       let found = try await control.withSession { session in
-        try session.query(JobStatements.selectUnfinished(fingerprint.text)).first.map(JobRecords.run)
+        try session.query(JobStatements.selectOpen(fingerprint.text)).first.map(JobRecords.run)
       }
       guard let found else { return try await begin(control, prepared, fingerprint) }
-      if found.state == .paused { throw JobPaused(run: found) }
-      return try await goOn(found, control)
+      switch found.state {
+      case .paused: throw JobPaused(run: found)
+      case .done where job.isRepeatable:
+        await markReported(found, control)
+        return try await begin(control, prepared, fingerprint)
+      default: return try await goOn(found, control)
+      }
     }
   }
 
   /// Goes on with the run `id`, also one that was paused.
   ///
+  /// - Parameter report: as for `run`.
   /// - Throws: as `run` does, and `job_run_finished`.
-  public func resume(_ id: Identifier) async throws -> JobStatus {
-    try await own { control, _, _ in
+  public func resume(_ id: Identifier, report: (JobStatus) throws -> Void) async throws {
+    try await own(report) { control, _, _ in
       let found = try await control.withSession { session in try JobRecords(session).run(id) }
-      if found.state.isFinal { throw JobRecords.finished(found) }
+      if found.isOver { throw JobRecords.finished(found) }
       return try await goOn(found, control)
     }
   }
@@ -75,10 +83,17 @@ public struct JobRunner: Sendable {
     }
   }
 
-  /// Prepares the job, takes its lock, works on the run that `choose` comes up with, and lets go.
+  /// What there is to do with a run.
+  private enum Choice {
+    case work(JobRun, isContinued: Bool)
+    case tell(JobRun)
+  }
+
+  /// Prepares the job, takes its lock, works on the run that `choose` comes up with, tells its end, and lets go.
   private func own(
-    _ choose: (ConnectionKeeper, any PreparedJob, Fingerprint) async throws -> (JobRun, isContinued: Bool)
-  ) async throws -> JobStatus {
+    _ report: (JobStatus) throws -> Void,
+    _ choose: (ConnectionKeeper, any PreparedJob, Fingerprint) async throws -> Choice
+  ) async throws {
     let control = ConnectionKeeper(environment.connect)
     let fingerprint = Fingerprint(job)
     let lock = RunLock(key: fingerprint.lockKey, connect: environment.connect)
@@ -88,17 +103,25 @@ public struct JobRunner: Sendable {
         return try session.transaction(.snapshot) { try job.prepare(session) }
       }
       try await acquire(lock, control, fingerprint)
-      let (run, isContinued) = try await choose(control, prepared, fingerprint)
-      environment.onEvent(.began(run, isContinued: isContinued))
-      let loop = RunLoop(
-        run, prepared: prepared, retries: retries, settings: settings, environment: environment,
-        control: control,
-        lock: lock)
-      let end = await loop.work()
-      let status = try await close(run, end, control)
+      let status: JobStatus
+      switch try await choose(control, prepared, fingerprint) {
+      case .work(let run, let isContinued):
+        environment.onEvent(.began(run, isContinued: isContinued))
+        let loop = RunLoop(
+          run, prepared: prepared, retries: retries, settings: settings, environment: environment,
+          control: control, lock: lock)
+        let end = await loop.work()
+        status = try await close(run, end, control)
+      case .tell(let run):
+        environment.onEvent(.foundDone(run))
+        status = try await control.withSession { session in try JobRecords(session).status(of: run) }
+      }
+      FaultPoint.finished.reach()
+      try report(status)
+      FaultPoint.reported.reach()
+      await markReported(status.run, control)
       await lock.release()
       await control.close()
-      return status
     } catch {
       await lock.release()
       await control.close()
@@ -115,7 +138,7 @@ public struct JobRunner: Sendable {
       if environment.shouldStop() { throw CancellationError() }
       if deadline.hasPassed {
         let run = try await control.withSession { session in
-          try session.query(JobStatements.selectUnfinished(fingerprint.text)).first.map(JobRecords.run)
+          try session.query(JobStatements.selectOpen(fingerprint.text)).first.map(JobRecords.run)
         }
         throw JobBusy(job: job.name, run: run)
       }
@@ -134,7 +157,7 @@ public struct JobRunner: Sendable {
 
   private func begin(
     _ control: ConnectionKeeper, _ prepared: any PreparedJob, _ fingerprint: Fingerprint
-  ) async throws -> (JobRun, isContinued: Bool) {
+  ) async throws -> Choice {
     var identifiers = IdentifierGenerator()
     let id = identifiers.next()
     let run = try await control.withSession { [job, settings] session in
@@ -150,10 +173,11 @@ public struct JobRunner: Sendable {
           size.lastKey, size.rows, size.isExact))
       return try JobRecords(session).run(id)
     }
-    return (run, false)
+    return .work(run, isContinued: false)
   }
 
-  private func goOn(_ run: JobRun, _ control: ConnectionKeeper) async throws -> (JobRun, isContinued: Bool) {
+  private func goOn(_ run: JobRun, _ control: ConnectionKeeper) async throws -> Choice {
+    if run.state == .done { return .tell(run) }
     let taken = try await control.withSession { [settings] session in
       let rows = try session.query(
         JobStatements.takeOver(
@@ -163,7 +187,23 @@ public struct JobRunner: Sendable {
       if rows.isEmpty { throw JobRecords.finished(run) }
       return run
     }
-    return (taken, true)
+    return .work(taken, isContinued: true)
+  }
+
+  /// Closes a run that is done to the same command. Where that stays impossible, the command tells the same end again.
+  private func markReported(_ run: JobRun, _ control: ConnectionKeeper) async {
+    guard run.state == .done else { return }
+    let deadline = Deadline.after(settings.outagePatience)
+    while true {
+      do {
+        return try await control.withSession { session in
+          _ = try session.query(JobStatements.markReported(run.id))
+        }
+      } catch {
+        guard case .lost = ChunkError(error), !deadline.hasPassed, !environment.shouldStop() else { return }
+        await nap(for: .milliseconds(250))
+      }
+    }
   }
 
   /// Records how the work ended, and turns that into what the caller gets. A connection that is lost

@@ -4,8 +4,8 @@ public import Postgres
 public enum JobStatements {
   /// For the test that prepares every statement on a migrated database.
   public static let all: [Statement] = [
-    selectRun, selectRuns, selectLatest, selectUnfinished, selectFailures,
-    insertRun, takeOver, prune, pause, unpause, cancel, dropChunks, finish,
+    selectRun, selectRuns, selectLatest, selectOpen, selectFailures,
+    insertRun, takeOver, prune, pause, unpause, cancel, dropChunks, finish, markReported,
     keepISODates,
     lockRun, insertChunk, advance, selectOpenChunks, fold,
     lockChunk, isChunkOpen, finishChunk, deleteChunk, insertFailure, markRetried,
@@ -27,7 +27,8 @@ public enum JobStatements {
         where l.locktype = 'advisory' and l.objsubid = 2 and l.granted
           and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database())
           and (l.classid::bigint << 32 | l.objid::bigint) = r.lock_key
-      ) and r.state not in ('done', 'cancelled')
+      ) and r.state not in ('done', 'cancelled'),
+      r.state = 'done' and r.awaits_report
     from ironforge.job_runs r
     cross join lateral (
       select coalesce(sum(visited), 0)::bigint as visited, coalesce(sum(affected), 0)::bigint as affected,
@@ -42,7 +43,7 @@ public enum JobStatements {
     .textArray,
     .textArray, .int8, .bool, .int8, .int8, .int8, .float8, .text, .text, .text, .text, .timestamptz,
     .timestamptz,
-    .timestamptz, .timestamptz, .bool,
+    .timestamptz, .timestamptz, .bool, .bool,
   ]
 
   static let selectRun = Statement("\(run) where r.id = $1", parameters: [.uuid], columns: runTypes)
@@ -57,9 +58,12 @@ public enum JobStatements {
 
   static let selectLatest = Statement("\(run) order by r.id desc limit 1", columns: runTypes)
 
-  static let selectUnfinished = Statement(
-    "\(run) where r.fingerprint = $1 and r.state not in ('done', 'cancelled')",
-    parameters: [.text], columns: runTypes)
+  static let selectOpen = Statement(
+    """
+    \(run)
+    where r.fingerprint = $1
+      and (r.state not in ('done', 'cancelled') or (r.state = 'done' and r.awaits_report))
+    """, parameters: [.text], columns: runTypes)
 
   static let selectFailures = Statement(
     """
@@ -69,9 +73,9 @@ public enum JobStatements {
   static let insertRun = Statement(
     """
     insert into ironforge.job_runs (id, job, options, fingerprint, lock_key, state, owner, chunk_size, concurrency,
-      max_rate, max_lag_seconds, max_failures, key_columns, end_key, is_planned, total, is_total_exact)
+      max_rate, max_lag_seconds, max_failures, key_columns, end_key, is_planned, total, is_total_exact, awaits_report)
     select $1, $2, coalesce(jsonb_object_agg(o.key, o.value), '{}'), $5, $6, 'running', $7, $8, $9, $10, $11, $12,
-      $13, $14, $14::text[] is null, $15, $16
+      $13, $14, $14::text[] is null, $15, $16, true
     from unnest($3::text[], $4::text[]) as o (key, value)
     """,
     parameters: [
@@ -146,6 +150,9 @@ public enum JobStatements {
       finished_at = case when state = 'cancelled' or $3 = 'done' then clock_timestamp() end
     where id = $1 and attempt = $2
     """, parameters: [.uuid, .int4, .text, .text, .text])
+
+  static let markReported = Statement(
+    "update ironforge.job_runs set awaits_report = false where id = $1", parameters: [.uuid])
 
   // A process that was stopped (SIGSTOP, a frozen machine) must not keep its locks.
   static let localIdleTimeout = Statement(

@@ -73,6 +73,8 @@ public enum JobEvent: Sendable {
   case waiting
   /// The run has begun, or goes on where another process left it.
   case began(JobRun, isContinued: Bool)
+  /// The run is done; the process that finished it ended before it had told so.
+  case foundDone(JobRun)
   case progress(JobProgress)
   /// Somebody paused it, or let it go on.
   case paused(Bool)

@@ -69,6 +69,9 @@ public struct SQLJob: Job {
     return options
   }
 
+  // What it does to a row, it would do again.
+  public var isRepeatable: Bool { false }
+
   // A row that is tried again is struck off the other run's list in its own transaction.
   public var limits: JobLimits { retries == nil ? JobLimits() : JobLimits(chunkSize: 1) }
 

@@ -37,6 +37,7 @@ public struct AnalyzeStaleJob: Job {
 
   // Sampling reads at random places: more of them at a time only wait for the disk.
   public var limits: JobLimits { JobLimits(chunkSize: 1, concurrency: 4) }
+  public var isRepeatable: Bool { true }
 
   public func prepare(_ session: Session) throws -> any PreparedJob {
     let catalog = try CatalogReader(session).read(bloatBytes: .max)

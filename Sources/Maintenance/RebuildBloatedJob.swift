@@ -48,6 +48,7 @@ public struct RebuildBloatedJob: Job {
 
   // Each reads a table whole and writes an index: two would only share the disk, and need room at the same time.
   public var limits: JobLimits { JobLimits(chunkSize: 1, concurrency: 1) }
+  public var isRepeatable: Bool { true }
 
   public func prepare(_ session: Session) throws -> any PreparedJob {
     guard try !session.isShared() else {

@@ -225,4 +225,17 @@ import Testing
       #expect(try await town.database.sql("select count(*) from hold_resolutions") == [["20"]])
     }
   }
+
+  /// A job that finds by itself what is left to do does not stop at an end that nobody heard of.
+  @Test func aKilledExpiryIsFollowedByAnother() async throws {
+    try await withHolds(5) { _, shop in
+      let options = ["run", "settle-pending", "--json"]
+      let killed = try await shop.job(arguments: options, env: ["IRONFORGE_FAULT": "job-finished:1"])
+      #expect(killed.exitCode == 128 + SIGKILL, "\(killed)")
+      let next = try await shop.job(arguments: options)
+      #expect(next.exitCode == 0 && value("affected", in: next.stdout) == "0", "\(next)")
+      #expect(
+        try await shop.sql("select count(*) from ironforge.job_runs where not awaits_report") == [["2"]])
+    }
+  }
 }

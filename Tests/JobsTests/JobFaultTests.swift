@@ -37,6 +37,40 @@ import Testing
     }
   }
 
+  /// The process dies when the run is done, before or while somebody is told: the same command tells that end, and counts
+  /// nothing again. The one after it is another run.
+  @Test(arguments: ["job-finished:1", "job-reported:1"], [false, true])
+  func anEndThatNobodyHeardOfIsToldAgain(point: String, byResume: Bool) async throws {
+    try await withWorkshop { shop in
+      try await shop.makeCounters(100)
+      try await shop.sql("alter table counters add check (n < 1 or id <> 7)")
+      let options = Workshop.increment + ["--json"]
+      let killed = try await shop.job(arguments: options, env: ["IRONFORGE_FAULT": point])
+      #expect(killed.exitCode == 128 + SIGKILL, "debug builds know \(point): \(killed)")
+      #expect(killed.stdout.isEmpty == (point == "job-finished:1"))
+      #expect(try await shop.status("state") == "done")
+      let again = byResume ? ["resume", try await shop.latestRun(), "--json"] : options
+      for told in [
+        try await shop.job(arguments: again, env: ["IRONFORGE_FAULT": point]),
+        try await shop.job(arguments: again),
+      ] {
+        guard told.exitCode != 128 + SIGKILL else { continue }
+        #expect(told.exitCode == 3 && told.stderr.contains("nothing is done again"), "\(told)")
+        #expect(value("done", in: told.stdout) == "100" && value("failed_count", in: told.stdout) == "1")
+        if point == "job-reported:1" { #expect(told.stdout == killed.stdout) }
+      }
+      #expect(try await shop.counts() == [["0", "1"], ["1", "99"]])
+      if byResume {
+        let refused = try await shop.job(arguments: again)
+        #expect(value("code", in: refused.stderr) == "job_run_finished", "\(refused)")
+      }
+      let next = try await shop.job(arguments: options)
+      #expect(
+        next.exitCode == 3 && value("run", in: next.stdout) != value("run", in: killed.stdout), "\(next)")
+      #expect(try await shop.sql("select count(*) from ironforge.job_runs") == [["2"]])
+    }
+  }
+
   /// A chunk is cut in two, and the process dies in between.
   @Test func aProcessThatDiesWhileItIsolatesABadRowLosesNone() async throws {
     try await withWorkshop { shop in
@@ -83,6 +117,7 @@ import Testing
         }
         if isMeantToDie {
           deaths += 1
+          // Also when the run is done already: what then starts must tell that, and count nothing again.
           running.kill()
         }
         last = try await running.finish()

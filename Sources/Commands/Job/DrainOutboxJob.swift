@@ -12,6 +12,7 @@ struct DrainOutboxJob: Job {
   var options: [String: String] { [:] }
   // One connection to Redis; a row can have a thousand keys.
   var limits: JobLimits { JobLimits(chunkSize: 100, concurrency: 1) }
+  var isRepeatable: Bool { true }
 
   func prepare(_ session: Session) throws -> any PreparedJob {
     // A run that Redis ended would be taken up by the next one, which would then leave out what was noted in between.

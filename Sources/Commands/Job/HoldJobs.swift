@@ -16,6 +16,7 @@ struct SettlePendingJob: Job {
   var options: [String: String] { ["older_than_seconds": "\(olderThanSeconds)"] }
   // Chunks that touch one wallet wait for each other: more of them at a time than this only wait.
   var limits: JobLimits { JobLimits(concurrency: 8) }
+  var isRepeatable: Bool { true }
 
   func prepare(_ session: Session) throws -> any PreparedJob {
     let due = """
@@ -66,6 +67,7 @@ struct ExpireHoldsJob: Job {
   var name: String { Self.name }
   var options: [String: String] { [:] }
   var limits: JobLimits { JobLimits(concurrency: 8) }
+  var isRepeatable: Bool { true }
 
   func prepare(_ session: Session) throws -> any PreparedJob {
     PreparedHoldJob(keys: .holds(where: "expires_at <= now()"), verb: "free", fence: fence) {

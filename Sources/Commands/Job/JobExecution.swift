@@ -34,24 +34,36 @@ struct JobExecution: Sendable {
     let display = JobDisplay(context, job: job.name)
     let runner = JobRunner(
       job, settings: settings, environment: try environment { display.show($0) }, retries: retries)
-    let status: JobStatus
+    var code: ExitCode?
+    let report = { (status: JobStatus) in
+      display.finish()
+      code = try show(status, summary?())
+      // Told is what somebody can read.
+      try context.output.flush()
+    }
     do {
-      if let id { status = try await runner.resume(id) } else { status = try await runner.run() }
+      if let id { try await runner.resume(id, report: report) } else { try await runner.run(report: report) }
     } catch {
       display.finish()
       throw Self.explained(error, run: display.run, context)
     }
-    display.finish()
+    if let code { throw code }
+  }
+
+  /// Prints how the run ended.
+  ///
+  /// - Returns: the exit code, where it is not 0.
+  private func show(_ status: JobStatus, _ summary: (any JobSummary)?) throws -> ExitCode? {
     context.itemCount = status.run.done
     try context.output.render(
-      JobStatusView(status: status, summary: summary?()),
+      JobStatusView(status: status, summary: summary),
       isSuccess: status.run.state != .cancelled && status.run.failedCount == 0)
-    for warning in summary?().warnings ?? [] { context.messages.warning(warning) }
+    for warning in summary?.warnings ?? [] { context.messages.warning(warning) }
     if status.run.state == .cancelled {
       context.messages.warning("somebody cancelled the run; what its chunks did stays")
-      throw ExitCode(.terminated)
+      return ExitCode(.terminated)
     }
-    if status.run.failedCount > 0 { throw ExitCode(.partial) }
+    return status.run.failedCount > 0 ? ExitCode(.partial) : nil
   }
 
   /// Says what a run would do.
@@ -117,6 +129,10 @@ private final class JobDisplay: Sendable {
         isContinued
           ? "continuing run \(run.id), which was left at \(run.done) of \(run.total) rows" : "run \(run.id)",
         fields: [("run", .id(run.id)), ("continued", .bool(isContinued)), ("done", .integer(run.done))])
+    case .foundDone(let run):
+      messages.warning(
+        "run \(run.id) is done; its process ended before it could say so, and nothing is done again",
+        fields: [("run", .id(run.id)), ("done", .integer(run.done))])
     case .progress(let progress):
       state.withLock { $0.progress }?.update(done: progress.done, note: progress.throttle?.detail)
     case .paused(let isPaused):
