@@ -24,6 +24,10 @@ wheel_of() {
 # What lies there is run, as root too.
 [ ! -e "$directory" ] || [ -O "$directory" ] || { echo "test-postgres-versions: $directory is another user's" >&2; exit 77; }
 
+# The wheels' uuid-ossp is linked with a library that they do not bring.
+/sbin/ldconfig -p | grep -q libossp-uuid.so.16 \
+  || { echo "test-postgres-versions: libossp-uuid is missing: apt-get install libossp-uuid16" >&2; exit 69; }
+
 fetch() {
   set -- "$1" $(wheel_of "$1")
   [ ! -x "$directory/$1/bin/postgres" ] || return 0
