@@ -193,41 +193,44 @@ public struct JobRunner: Sendable {
   /// Closes a run that is done to the same command. Where that stays impossible, the command tells the same end again.
   private func markReported(_ run: JobRun, _ control: ConnectionKeeper) async {
     guard run.state == .done else { return }
-    let deadline = Deadline.after(settings.outagePatience)
-    while true {
-      do {
-        return try await control.withSession { session in
-          _ = try session.query(JobStatements.markReported(run.id))
-        }
-      } catch {
-        guard case .lost = ChunkError(error), !deadline.hasPassed, !environment.shouldStop() else { return }
-        await nap(for: .milliseconds(250))
+    do {
+      try await insist(on: control, for: settings.outagePatience) { session in
+        _ = try session.query(JobStatements.markReported(run.id))
       }
-    }
+    } catch { return }
   }
 
-  /// Records how the work ended, and turns that into what the caller gets. A connection that is lost
-  /// meanwhile is opened again for a while: to record the end twice does no harm.
+  /// Records how the work ended, and turns that into what the caller gets.
   private func close(_ run: JobRun, _ end: RunEnd, _ control: ConnectionKeeper) async throws -> JobStatus {
     let (state, failure) = verdict(on: end, run)
     let isOutage = if case .gaveUp = end { true } else { false }
-    let deadline = Deadline.after(isOutage ? .zero : settings.outagePatience)
+    let status: JobStatus
+    do {
+      status = try await insist(on: control, for: isOutage ? .zero : settings.outagePatience) { session in
+        try record(end, as: state, failure, of: run, session)
+      }
+    } catch {
+      // Where nothing helps, the lock is given back all the same, and the run shows as interrupted.
+      throw failure ?? error
+    }
+    if let failure { throw failure }
+    return status
+  }
+
+  /// Does what may be done twice, and does it again for a while where the connection is lost meanwhile.
+  private func insist<Result: Sendable>(
+    on control: ConnectionKeeper, for patience: Duration, _ body: @Sendable (Session) throws -> Result
+  ) async throws -> Result {
+    let deadline = Deadline.after(patience)
     while true {
-      let status: JobStatus
       do {
-        status = try await control.withSession { session in
-          try record(end, as: state, failure, of: run, session)
-        }
+        return try await control.withSession(body)
       } catch {
-        // Where nothing helps, the lock is given back all the same, and the run shows as interrupted.
         guard case .lost = ChunkError(error), !deadline.hasPassed, !environment.shouldStop() else {
-          throw failure ?? error
+          throw error
         }
         await nap(for: .milliseconds(250))
-        continue
       }
-      if let failure { throw failure }
-      return status
     }
   }
 

@@ -227,7 +227,7 @@ import Testing
   }
 
   /// A job that finds by itself what is left to do does not stop at an end that nobody heard of.
-  @Test func aKilledExpiryIsFollowedByAnother() async throws {
+  @Test func aSettlementThatWasNotToldIsFollowedByAnother() async throws {
     try await withHolds(5) { _, shop in
       let options = ["run", "settle-pending", "--json"]
       let killed = try await shop.job(arguments: options, env: ["IRONFORGE_FAULT": "job-finished:1"])
