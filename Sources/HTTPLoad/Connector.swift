@@ -77,9 +77,7 @@ struct Connector: Sendable {
       // Nothing has to come before the first request.
       return opening.opened(connection)
     }
-    var configuration = NIOHTTP2Handler.ConnectionConfiguration()
-    configuration.initialSettings = HTTP2Connection.settings
-    try pipeline.addHandler(NIOHTTP2Handler(mode: .client, connectionConfiguration: configuration))
+    try pipeline.addHandler(HTTP2Connection.frames())
     try pipeline.addHandler(
       HTTP2Connection(
         slot: opening.slot, request: encoded, streams: request.streams, delegate: opening))

@@ -47,11 +47,29 @@ final class HTTP2Connection: ChannelInboundHandler, LoadConnection {
   /// RFC 9113 section 5.1.1.
   private static let lastStream = (1 << 31) - 1
 
-  static let settings: HTTP2Settings = [
+  private static let settings: HTTP2Settings = [
     HTTP2Setting(parameter: .enablePush, value: 0),
     HTTP2Setting(parameter: .initialWindowSize, value: windowMax),
     HTTP2Setting(parameter: .maxHeaderListSize, value: ResponseParser.headBytesMax),
   ]
+  /// Of so many requests that timed out an answer may come yet, and is passed over. Behind them, NIO takes one for a breach
+  /// of the protocol, and ends the connection: by default behind 32, and a connection may have a thousand under way.
+  private static let expiredStreamsRemembered = 8_192
+
+  /// NIO's rules of the protocol, as a load wants them.
+  ///
+  /// By default NIO leaves a peer that sends more than 200 RST_STREAM, or PING, in 30 seconds. It guards servers so;
+  /// but a load is there to count what a server does, however often. A window of no time holds no second frame.
+  static func frames() -> NIOHTTP2Handler {
+    var connection = NIOHTTP2Handler.ConnectionConfiguration()
+    connection.initialSettings = settings
+    connection.maximumRecentlyResetStreams = expiredStreamsRemembered
+    connection.controlFrameRateLimit.windowLength = .zero
+    var stream = NIOHTTP2Handler.StreamConfiguration()
+    stream.streamResetFrameRateLimit.windowLength = .zero
+    stream.streamErrorRateLimit.windowLength = .zero
+    return NIOHTTP2Handler(mode: .client, connectionConfiguration: connection, streamConfiguration: stream)
+  }
 
   init(slot: Int, request: EncodedRequest, streams: Int, delegate: any LoadDelegate) {
     self.slot = slot

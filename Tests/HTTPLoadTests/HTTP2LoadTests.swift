@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOHPACK
 import NIOHTTP2
@@ -36,6 +37,34 @@ import Testing
       let figures = try await load(server.url, Self.brief)
       #expect(figures.errors("http_503") > 0 && figures.errors("stream_reset") > 0)
       #expect(figures.errors == figures.errors("http_503") + figures.errors("stream_reset"))
+    }
+  }
+
+  @Test func aServerMayResetAndPingAsOftenAsItLikes() async throws {
+    // A thousand resets and a thousand pings a second: NIO by itself would hang up after 200 of either.
+    try await withFrames {
+      $0 % 2 == 0 ? .pings(4) : .reset(.internalError)
+    } _: { server in
+      let figures = try await load(server.url, Self.brief + ["--duration", "2s", "--connections", "1"])
+      #expect(figures.errors > 200 && figures.errors == figures.errors("stream_reset"), "\(figures.json)")
+      #expect(server.seen.connections == 2)
+    }
+  }
+
+  @Test func answersThatComeTooLateHarmNothing() async throws {
+    // The server stands still over the hundredth request, and answers all the
+    // others before it reads that nobody waits for them any more.
+    try await withFrames {
+      $0 < 99 ? .late(200, .milliseconds(100)) : $0 == 99 ? .stall(.milliseconds(900)) : .answer(200)
+    } _: { server in
+      let figures = try await load(
+        server.url,
+        [
+          "--http2", "--duration", "3s", "--warmup", "0s", "--connections", "1", "--streams", "100",
+          "--timeout", "500ms",
+        ])
+      #expect(figures.errors == figures.errors("timeout") && figures.errors > 32, "\(figures.json)")
+      #expect(figures.requests > figures.errors && server.seen.connections == 2, "\(figures.json)")
     }
   }
 
@@ -80,6 +109,11 @@ import Testing
 /// What becomes of a stream; the closure gets the number of the request on its connection, from 0.
 private enum FrameReply {
   case answer(Int)
+  case late(Int, TimeAmount)
+  /// Nothing else happens on this server meanwhile.
+  case stall(Duration)
+  /// So many pings, and the answer.
+  case pings(Int)
   case large(Int)
   case reset(HTTP2ErrorCode)
   case goAway
@@ -120,8 +154,13 @@ private func withFrames<R>(
       channel.eventLoop.makeCompletedFuture {
         var configuration = NIOHTTP2Handler.ConnectionConfiguration()
         configuration.initialSettings = [HTTP2Setting(parameter: .maxConcurrentStreams, value: limit)]
+        // It is the client that is tried: this server takes any number of its resets and answers to pings.
+        configuration.controlFrameRateLimit.windowLength = .zero
+        var streams = NIOHTTP2Handler.StreamConfiguration()
+        streams.streamResetFrameRateLimit.windowLength = .zero
         try channel.pipeline.syncOperations.addHandler(
-          NIOHTTP2Handler(mode: .server, connectionConfiguration: configuration))
+          NIOHTTP2Handler(
+            mode: .server, connectionConfiguration: configuration, streamConfiguration: streams))
         try channel.pipeline.syncOperations.addHandler(FrameConversation(server))
       }
     }
@@ -153,6 +192,7 @@ private final class FrameConversation: ChannelInboundHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let frame = unwrapInboundIn(data)
+    if case .rstStream = frame.payload { open.remove(frame.streamID) }
     guard case .headers = frame.payload, !isLeaving else { return }
     open.insert(frame.streamID)
     server.state.withLock { seen in
@@ -162,15 +202,25 @@ private final class FrameConversation: ChannelInboundHandler {
     let reply = server.behave(requests)
     requests += 1
     // A moment later, so that several are open at a time.
-    context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(2)) {
+    var delay = TimeAmount.milliseconds(2)
+    if case .late(_, let time) = reply { delay = time }
+    context.eventLoop.assumeIsolated().scheduleTask(in: delay) {
       self.answer(frame.streamID, reply, context)
     }
   }
 
   private func answer(_ id: HTTP2StreamID, _ reply: FrameReply, _ context: ChannelHandlerContext) {
-    guard context.channel.isActive, !isLeaving else { return }
+    guard context.channel.isActive, !isLeaving, open.contains(id) else { return }
     switch reply {
-    case .answer(let status):
+    case .pings(let count):
+      for number in 0..<count {
+        write(.ping(.init(withInteger: UInt64(number)), ack: false), .rootStream, context)
+      }
+      answer(id, .answer(200), context)
+    case .stall(let time):
+      Thread.sleep(forTimeInterval: time / .seconds(1))
+      answer(id, .answer(200), context)
+    case .answer(let status), .late(let status, _):
       write(.headers(.init(headers: [":status": "\(status)", "x": "y"], endStream: false)), id, context)
       write(.data(.init(data: .byteBuffer(ByteBuffer(string: "ok")), endStream: true)), id, context)
       (last, _) = (id, open.remove(id))
