@@ -58,12 +58,14 @@ final class HTTP2Connection: ChannelInboundHandler, LoadConnection {
 
   /// NIO's rules of the protocol, as a load wants them.
   ///
-  /// By default NIO leaves a peer that sends more than 200 RST_STREAM, or PING, in 30 seconds. It guards servers so;
-  /// but a load is there to count what a server does, however often. A window of no time holds no second frame.
+  /// By default NIO leaves a peer that sends more than 200 RST_STREAM, or PING, in 30 seconds, or two empty DATA frames in
+  /// a row. It guards servers so; but a load is there to count what a server does, however often, and each request has
+  /// its timeout. A window of no time holds no second frame.
   static func frames() -> NIOHTTP2Handler {
     var connection = NIOHTTP2Handler.ConnectionConfiguration()
     connection.initialSettings = settings
     connection.maximumRecentlyResetStreams = expiredStreamsRemembered
+    connection.maximumSequentialEmptyDataFrames = .max
     connection.controlFrameRateLimit.windowLength = .zero
     var stream = NIOHTTP2Handler.StreamConfiguration()
     stream.streamResetFrameRateLimit.windowLength = .zero

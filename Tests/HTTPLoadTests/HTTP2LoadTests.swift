@@ -51,6 +51,15 @@ import Testing
     }
   }
 
+  @Test func anAnswerMayHaveEmptyFrames() async throws {
+    try await withFrames { _ in
+      .gaps(20)
+    } _: { server in
+      let figures = try await load(server.url, Self.brief)
+      #expect(figures.errors == 0 && figures.requests > 9, "\(figures.json)")
+    }
+  }
+
   @Test func answersThatComeTooLateHarmNothing() async throws {
     // The server stands still over the hundredth request, and answers all the
     // others before it reads that nobody waits for them any more.
@@ -114,6 +123,8 @@ private enum FrameReply {
   case stall(Duration)
   /// So many pings, and the answer.
   case pings(Int)
+  /// So many DATA frames without a byte, before the answer's body.
+  case gaps(Int)
   case large(Int)
   case reset(HTTP2ErrorCode)
   case goAway
@@ -217,6 +228,13 @@ private final class FrameConversation: ChannelInboundHandler {
         write(.ping(.init(withInteger: UInt64(number)), ack: false), .rootStream, context)
       }
       answer(id, .answer(200), context)
+    case .gaps(let count):
+      write(.headers(.init(headers: [":status": "200"], endStream: false)), id, context)
+      for number in 0...count {
+        let bytes = ByteBuffer(string: number == count ? "ok" : "")
+        write(.data(.init(data: .byteBuffer(bytes), endStream: number == count)), id, context)
+      }
+      (last, _) = (id, open.remove(id))
     case .stall(let time):
       Thread.sleep(forTimeInterval: time / .seconds(1))
       answer(id, .answer(200), context)
