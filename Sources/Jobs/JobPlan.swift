@@ -19,9 +19,14 @@ public struct JobPlan: Sendable {
   public let lastKey: [String]?
   /// What the job says of its work, line by line.
   public let details: [String]
+  /// The run that would go on, or whose end would be told, instead of a new one; nil for a new one.
+  public let open: JobRun?
 
-  init(_ job: any Job, _ prepared: any PreparedJob, _ settings: RunSettings, _ session: Session) throws {
+  init(
+    _ job: any Job, _ prepared: any PreparedJob, _ settings: RunSettings, open: JobRun?, _ session: Session
+  ) throws {
     self.job = job.name
+    self.open = open
     options = job.options
     let keys = prepared.keys
     keyColumns = keys.columns.map(\.name)

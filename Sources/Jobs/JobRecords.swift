@@ -29,6 +29,11 @@ public struct JobRecords {
     return try Self.run(row)
   }
 
+  /// The run that the same job with the same options goes on with, or whose end it tells.
+  func open(_ fingerprint: Fingerprint) throws(PostgresError) -> JobRun? {
+    try session.query(JobStatements.selectOpen(fingerprint.text)).first.map(Self.run)
+  }
+
   /// Runs, newest first.
   ///
   /// - Parameters:

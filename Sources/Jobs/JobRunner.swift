@@ -38,19 +38,19 @@ public struct JobRunner: Sendable {
   ///   these cases the same call goes on later.
   public func run(report: (JobStatus) throws -> Void) async throws {
     try await own(report) { control, prepared, fingerprint in
-      let found = try await control.withSession { session in
-        try session.query(JobStatements.selectOpen(fingerprint.text)).first.map(JobRecords.run)
-      }
+      let found = try await control.withSession { session in try JobRecords(session).open(fingerprint) }
       guard let found else { return try await begin(control, prepared, fingerprint) }
-      switch found.state {
-      case .paused: throw JobPaused(run: found)
-      case .done where job.isRepeatable:
+      if found.state == .paused { throw JobPaused(run: found) }
+      if isBehind(found) {
         await markReported(found, control)
         return try await begin(control, prepared, fingerprint)
-      default: return try await goOn(found, control)
       }
+      return try await goOn(found, control)
     }
   }
+
+  /// Whether an open run is only untold, and of a job that finds by itself what is left to do.
+  private func isBehind(_ run: JobRun) -> Bool { run.state == .done && job.isRepeatable }
 
   /// Goes on with the run `id`, also one that was paused.
   ///
@@ -66,14 +66,18 @@ public struct JobRunner: Sendable {
 
   /// Finds out what a run would do, and writes nothing, not even a record.
   ///
-  /// - Throws: what `run` throws before it begins.
+  /// - Throws: what `run` throws before it begins; for another process at work it does not wait.
   public func rehearse() async throws -> JobPlan {
     let control = ConnectionKeeper(environment.connect)
     do {
       let plan = try await control.withSession { [job, settings] session in
         if settings.maxLagSeconds != nil { try LoadProbe.requireSightOfStandbys(session) }
         let prepared = try session.transaction(.snapshot) { try job.prepare(session) }
-        return try JobPlan(job, prepared, settings, session)
+        let found = try JobRecords(session).open(Fingerprint(job))
+        if let found, found.isOwned { throw JobBusy(job: job.name, run: found) }
+        if let found, found.state == .paused { throw JobPaused(run: found) }
+        let open = found.flatMap { isBehind($0) ? nil : $0 }
+        return try JobPlan(job, prepared, settings, open: open, session)
       }
       await control.close()
       return plan
@@ -137,9 +141,7 @@ public struct JobRunner: Sendable {
     while try await !lock.acquire() {
       if environment.shouldStop() { throw CancellationError() }
       if deadline.hasPassed {
-        let run = try await control.withSession { session in
-          try session.query(JobStatements.selectOpen(fingerprint.text)).first.map(JobRecords.run)
-        }
+        let run = try await control.withSession { session in try JobRecords(session).open(fingerprint) }
         throw JobBusy(job: job.name, run: run)
       }
       if isFirst { environment.onEvent(.waiting) }

@@ -52,6 +52,8 @@ import Testing
       let again = byResume ? ["resume", try await shop.latestRun(), "--json"] : options
       let killedAgain = try await shop.job(arguments: again, env: ["IRONFORGE_FAULT": point])
       #expect(killedAgain.exitCode == 128 + SIGKILL && killedAgain.stdout == killed.stdout, "\(killedAgain)")
+      let rehearsed = try await shop.job(arguments: Workshop.increment + ["--dry-run"])
+      #expect(rehearsed.exitCode == 3 && rehearsed.stdout.contains("A real run tells how"), "\(rehearsed)")
       let told = try await shop.job(arguments: again)
       #expect(told.exitCode == 3 && told.stderr.contains("nothing is done again"), "\(told)")
       #expect(value("done", in: told.stdout) == "100" && value("failed_count", in: told.stdout) == "1")

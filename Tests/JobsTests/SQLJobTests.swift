@@ -256,6 +256,7 @@ import Testing
       #expect(result.exitCode == 0, "\(result)")
       #expect(value("rows", in: result.stdout) == "250" && value("chunks", in: result.stdout) == "3")
       #expect(result.stdout.contains(#""first_key":["7"],"last_key":["1750"]"#))
+      #expect(result.stdout.contains(#""open_run":null"#))
       #expect(result.stdout.contains("Update on counters"))
       let text = try await shop.job(arguments: Workshop.increment + ["--dry-run"])
       #expect(text.stdout.contains("Nothing was written."))

@@ -73,6 +73,30 @@ import Testing
     }
   }
 
+  /// A dry run ends as the real one would, and says what that would go on with.
+  @Test func aDryRunSeesTheOpenRun() async throws {
+    try await withSlowRun { shop, running, run in
+      let rehearsal = Self.slow + ["--dry-run"]
+      let busy = try await shop.job(arguments: rehearsal)
+      #expect(busy.exitCode == 75 && value("code", in: busy.stderr) == "job_running", "\(busy)")
+      try running.signal(SIGINT)
+      #expect(try await running.finish().exitCode == 130)
+      let done = try await visited(shop) ?? ""
+      let plan = try await shop.job(arguments: rehearsal)
+      #expect(
+        plan.exitCode == 0
+          && plan.stdout.contains(
+            #""open_run":{"run":"\#(run)","state":"interrupted","done":\#(done),"total":3000}"#),
+        "\(plan)")
+      let text = try await shop.job(arguments: rehearsal.filter { $0 != "--json" })
+      #expect(text.stdout.contains("A real run goes on with it, at \(done) of 3000 rows."), "\(text)")
+      #expect(try await shop.job("pause", run).exitCode == 0)
+      let paused = try await shop.job(arguments: rehearsal)
+      #expect(paused.exitCode == 75 && value("code", in: paused.stderr) == "job_paused", "\(paused)")
+      #expect(try await visited(shop) == done)
+    }
+  }
+
   @Test(arguments: [(SIGINT, Int32(130), "interrupted"), (SIGTERM, 143, "terminated")])
   func aSignalKeepsTheRunsPlace(signal: Int32, exitCode: Int32, code: String) async throws {
     try await withSlowRun { shop, running, run in

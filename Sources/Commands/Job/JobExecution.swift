@@ -70,6 +70,8 @@ struct JobExecution: Sendable {
   func rehearse() async throws {
     let plan = try await JobRunner(job, settings: settings, environment: try environment { _ in }).rehearse()
     try context.output.render(JobPlanView(plan: plan))
+    // As the real run would end, that tells the end of this one.
+    if let open = plan.open, open.state == .done, open.failedCount > 0 { throw ExitCode(.partial) }
   }
 
   private func environment(_ onEvent: @escaping @Sendable (JobEvent) -> Void) throws -> RunEnvironment {

@@ -132,6 +132,12 @@ struct JobPlanView: Renderable {
       "first_key": plan.firstKey.map { .array($0.map(JSON.string)) } ?? .null,
       "last_key": plan.lastKey.map { .array($0.map(JSON.string)) } ?? .null,
       "plan": .array(plan.details.map(JSON.string)),
+      "open_run": plan.open.map { run in
+        [
+          "run": .id(run.id), "state": .string(run.state.rawValue), "done": .integer(run.done),
+          "total": .integer(run.total),
+        ]
+      } ?? .null,
     ]
   }
 
@@ -140,7 +146,7 @@ struct JobPlanView: Renderable {
       options.map { option in
         let (name, value) = Self.spoken(option)
         return "\(padded(name, to: 12)) \(value)"
-      } + size + details
+      } + size + going + details
     return (lines + ["", "Nothing was written."]).map { terminalSafe($0, keepingLineBreaks: true) }
       .joined(separator: "\n")
   }
@@ -168,6 +174,19 @@ struct JobPlanView: Renderable {
       "rows         \(plan.isExact ? "" : "about ")\(plan.rows)",
       "chunks       \(plan.chunks) of \(counted(plan.chunkSize, "row")), \(pace)",
     ]
+  }
+
+  /// What the command does first of all, where an earlier run is open.
+  private var going: [String] {
+    guard let run = plan.open else { return [] }
+    let place = "\(padded("open run", to: 12)) \(run.id), \(run.state.rawValue)"
+    return run.state == .done
+      ? [place, "             A real run tells how that one ended, and does nothing again."]
+      : [
+        place,
+        "             A real run goes on with it, at \(run.done) of "
+          + counted(run.total, plan.item.singular, plan.item.plural) + ".",
+      ]
   }
 
   private var details: [String] {
